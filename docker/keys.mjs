@@ -1,0 +1,53 @@
+// Makes a signing key for this stack and prints tokens signed with it; needs Node and nothing else.
+// Usage: node docker/keys.mjs make      -> docker/keys/private.json and docker/keys/jwks.json
+//        node docker/keys.mjs token SUBJECT ["scope another:scope"]
+import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+
+const FOLDER = new URL("keys/", import.meta.url);
+const LIFETIME_SECONDS = 3600;
+const { TOKEN_ISSUER = "http://issuer.localhost", TOKEN_AUDIENCE = "usergraph" } = process.env;
+
+const [command, subject, scope = ""] = process.argv.slice(2);
+if (command === "make") make();
+else if (command === "token" && subject) console.log(token());
+else {
+  console.error('expected: make | token SUBJECT ["scope ..."]');
+  process.exit(2);
+}
+
+function make() {
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const names = { kid: randomUUID(), alg: "ES256", use: "sig" };
+  mkdirSync(FOLDER, { recursive: true });
+  // `wx`: a key in use is never overwritten. The public half is for the container's user to read.
+  write("private.json", { ...privateKey.export({ format: "jwk" }), ...names }, 0o600);
+  write("jwks.json", { keys: [{ ...publicKey.export({ format: "jwk" }), ...names }] }, 0o644);
+}
+
+function write(name, content, mode) {
+  const file = new URL(name, FOLDER);
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { flag: "wx", mode: 0o600 });
+  chmodSync(file, mode); // whatever the umask says
+}
+
+function token() {
+  const jwk = JSON.parse(readFileSync(new URL("private.json", FOLDER), "utf8"));
+  const issued = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: TOKEN_ISSUER,
+    aud: TOKEN_AUDIENCE,
+    sub: subject,
+    iat: issued,
+    exp: issued + LIFETIME_SECONDS,
+    ...(scope && { scope }),
+  };
+  const signed = [{ alg: "ES256", typ: "JWT", kid: jwk.kid }, claims].map(base64url).join(".");
+  const key = createPrivateKey({ key: jwk, format: "jwk" });
+  const signature = sign("sha256", Buffer.from(signed), { key, dsaEncoding: "ieee-p1363" });
+  return `${signed}.${signature.toString("base64url")}`;
+}
+
+function base64url(value) {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}

@@ -1,0 +1,1 @@
+"""Batch functions: many keys, one read; one fresh set per request."""

@@ -1,0 +1,40 @@
+"""Repair: carries through what a crash left half done. Safe to run at any time, anywhere, twice."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from store.errors import StoreFault
+from store.store import Store
+
+OLD_ENOUGH = timedelta(seconds=30)
+"""A write still under way after so long has crashed."""
+
+logger = logging.getLogger(__name__)
+
+
+async def repair(store: Store, now: datetime) -> int:
+    """Completes follows and blocks that were begun and never carried through; how many."""
+    before = now - OLD_ENOUGH
+    blocks = await store.blocks.pending(before)
+    for edge in blocks:
+        await store.blocks.complete(edge)
+    follows = await store.follows.pending(before)
+    for edge in follows:
+        await store.follows.complete(edge)
+    return len(blocks) + len(follows)
+
+
+async def repair_forever(
+    store: Store, now: Callable[[], datetime], *, every_seconds: float = 60.0
+) -> None:
+    """Repairs at once and then again and again, until cancelled."""
+    while True:
+        try:
+            repaired = await repair(store, now())
+            if repaired:
+                logger.info("repaired %d half-done writes", repaired)
+        except StoreFault as fault:
+            logger.warning("repair failed and will be tried again: %s", fault)
+        await asyncio.sleep(every_seconds)

@@ -1,0 +1,1 @@
+"""What a field or mutation does: authorise, load, decide, write."""

@@ -1,0 +1,250 @@
+"""What every mutation shares: control, outcome, idempotency, dry run, and the guarded change."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from resolvers import rules
+from resolvers.errors import (
+    REFUSALS,
+    ConflictRefusal,
+    DenialReason,
+    IdempotencyRefusal,
+    NotAllowedRefusal,
+    NotFoundRefusal,
+    Refusal,
+    TooSoonRefusal,
+)
+from resolvers.request import Request
+from store.errors import StoreFault
+from store.idempotency import LEASE
+from store.ids import new_id
+from store.records import Attempt, Status, User, to_stored_precision
+
+CHANGE_ATTEMPTS = 20
+"""How often a change is tried again when others write the same user at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How a mutation is to be carried out."""
+
+    idempotency_key: str | None = None
+    if_rev: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One carrying-out of a mutation.
+
+    The same `id` comes back when a crashed attempt is finished under its idempotency key; so does
+    `new_id`, which names whatever the mutation creates.
+    """
+
+    id: str
+    new_id: str
+    control: Control
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """What a dry run foresees for one field."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a mutation would do: the fields it changes and the events it sends."""
+
+    changes: tuple[FieldChange, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a mutation: a user, refusals, or a forecast when it was a dry run."""
+
+    user_id: str | None = None
+    refusals: tuple[Refusal, ...] = ()
+    forecast: Forecast | None = None
+
+
+Act = Callable[[Operation], Awaitable[Outcome]]
+
+
+async def carry_out(
+    request: Request, name: str, control: Control, arguments: Mapping[str, Any], act: Act
+) -> Outcome:
+    """Does it once: refusals become part of the outcome, a known idempotency key replays it.
+
+    `arguments` are the mutation's own arguments in JSON's types; another request under the same key
+    is told apart by them. Raises: StoreFault, when it may or may not have happened.
+    """
+    now = to_stored_precision(request.now())
+    key = control.idempotency_key
+    try:
+        if key is None or control.dry_run:
+            return await act(Operation(new_id(), new_id(), control, now))
+        rules.idempotency_key(key, "control", "idempotencyKey")
+        return await _carry_out_once(request, name, control, arguments, act, now)
+    except Refusal as refusal:
+        return Outcome(refusals=(refusal,))
+    finally:
+        request.renew_loaders()
+
+
+async def change_user(
+    request: Request,
+    operation: Operation,
+    user_id: str,
+    event: str,
+    decide: Callable[[User], Mapping[str, Any] | Awaitable[Mapping[str, Any]]],
+) -> Outcome:
+    """Changes a user's own fields in one guarded write, deciding anew when others were faster.
+
+    `decide` gives the new value of each record field to set; a value that is there already is left
+    out, and nothing is written when nothing is left.
+    """
+    control = operation.control
+    for attempt in itertools.count(1):
+        user = await active_user(request, user_id)
+        if operation.id in user.recent_operations:
+            return Outcome(user.id)  # done by an earlier attempt that crashed after writing
+        check_revision(user, control)
+        decided = decide(user)
+        values = await decided if isinstance(decided, Awaitable) else decided
+        changed = {name: value for name, value in values.items() if value != getattr(user, name)}
+        if control.dry_run:
+            return Outcome(user.id, forecast=_forecast(user, changed, event))
+        if not changed or await request.store.users.change(
+            user, changed, operation=operation.id, event=event, at=operation.now
+        ):
+            return Outcome(user.id)
+        if attempt == CHANGE_ATTEMPTS:
+            raise ConflictRefusal(
+                message="Too many others changed this user at the same time; try again.",
+                current_rev=user.rev,
+            )
+    raise AssertionError("unreachable")
+
+
+async def active_user(request: Request, user_id: str, *path: str) -> User:
+    """The user as of now. Raises: NotFoundRefusal, NotAllowedRefusal when not active."""
+    user = await request.store.users.by_id(user_id)
+    if user is None:
+        raise NotFoundRefusal(message="There is no such user.", path=path)
+    if user.status is not Status.ACTIVE:
+        raise NotAllowedRefusal(
+            message="The account is not active.", path=path, reason=DenialReason.ACCOUNT_STATUS
+        )
+    return user
+
+
+def check_revision(user: User, control: Control) -> None:
+    """Insists on the revision that the client expects. Raises: ConflictRefusal."""
+    if control.if_rev is not None and control.if_rev != user.rev:
+        raise ConflictRefusal(
+            message=f"Expected revision {control.if_rev}, but the user is at {user.rev}.",
+            path=("control", "ifRev"),
+            current_rev=user.rev,
+        )
+
+
+def forecast_of_new(user: User, event: str) -> Forecast:
+    """What registering the user would write."""
+    written = ("country", "display_name", "handle", "locale", "rev", "status", "time_zone")
+    changes = (FieldChange(name, None, getattr(user, name)) for name in written)
+    return Forecast(tuple(change for change in changes if change.after is not None), (event,))
+
+
+async def _carry_out_once(
+    request: Request,
+    name: str,
+    control: Control,
+    arguments: Mapping[str, Any],
+    act: Act,
+    now: datetime,
+) -> Outcome:
+    assert request.viewer is not None
+    viewer = request.viewer
+    owner = [viewer.client_id, viewer.user_id, control.idempotency_key]
+    request_hash = _digest([name, control.if_rev, arguments])
+    attempts = request.store.idempotency
+    attempt = await attempts.begin(_digest(owner), request_hash, now=now)
+    if attempt is None:
+        known = await attempts.find(_digest(owner))
+        if known is None:  # it expired between the two commands
+            return await _carry_out_once(request, name, control, arguments, act, now)
+        if known.request_hash != request_hash:
+            raise IdempotencyRefusal(
+                message="The idempotency key was used for another request.",
+                path=("control", "idempotencyKey"),
+            )
+        if known.outcome is not None:
+            return _outcome_from_document(known.outcome)
+        attempt = await _take_over(request, known, now)
+    try:
+        try:
+            outcome = await act(Operation(attempt.operation, attempt.new_id, control, now))
+        except Refusal as refusal:
+            outcome = Outcome(refusals=(refusal,))
+        await attempts.finish(attempt.operation, _outcome_document(outcome))
+    except StoreFault:
+        await attempts.give_up(attempt)
+        raise
+    return outcome
+
+
+async def _take_over(request: Request, attempt: Attempt, now: datetime) -> Attempt:
+    remaining = attempt.started_at + LEASE - now
+    if remaining.total_seconds() > 0 or not await request.store.idempotency.take_over(
+        attempt, now=now
+    ):
+        raise TooSoonRefusal(
+            message="The same request is still being carried out.",
+            path=("control", "idempotencyKey"),
+            retry_after_seconds=max(1, round(remaining.total_seconds())),
+        )
+    return attempt
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _forecast(user: User, changed: Mapping[str, Any], event: str) -> Forecast:
+    if not changed:
+        return Forecast()
+    changes = (
+        FieldChange(name, getattr(user, name), value) for name, value in sorted(changed.items())
+    )
+    return Forecast((*changes, FieldChange("rev", user.rev, user.rev + 1)), (event,))
+
+
+def _outcome_document(outcome: Outcome) -> dict[str, Any]:
+    refusals = [{"type": type(refusal).__name__, **asdict(refusal)} for refusal in outcome.refusals]
+    return {"userId": outcome.user_id, "refusals": refusals}
+
+
+def _outcome_from_document(document: Mapping[str, Any]) -> Outcome:
+    refusals = tuple(_refusal_from_document(refusal) for refusal in document["refusals"])
+    return Outcome(document["userId"], refusals)
+
+
+def _refusal_from_document(document: Mapping[str, Any]) -> Refusal:
+    refusal_class = REFUSALS[document["type"]]
+    values: dict[str, Any] = {
+        field.name: tuple(value) if isinstance(value, list) else value
+        for field in fields(refusal_class)
+        for value in [document[field.name]]
+    }
+    return refusal_class(**values)

@@ -1,0 +1,101 @@
+"""Profiles: registering a user, and changing what the owner may set."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from resolvers import rules
+from resolvers.handles import check_free, claim, unreserved
+from resolvers.mutations import (
+    Control,
+    Operation,
+    Outcome,
+    carry_out,
+    change_user,
+    forecast_of_new,
+)
+from resolvers.request import Request
+from resolvers.visibility import MUTATION_SCOPES
+from store.records import Link, Status, User
+
+REGISTERED = "USER_REGISTERED"
+PROFILE_CHANGED = "PROFILE_CHANGED"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a new user starts with."""
+
+    handle: str
+    display_name: str | None
+    country: str | None
+    locale: str | None
+    time_zone: str | None
+
+
+async def register_user(request: Request, wish: Registration, control: Control) -> Outcome:
+    """Makes a new active user with this handle; for services that sign people up."""
+    request.require_service(MUTATION_SCOPES["registerUser"])
+
+    async def act(operation: Operation) -> Outcome:
+        if control.if_rev is not None:
+            raise rules.refuse(
+                ("control", "ifRev"), "ABSENT", "no revision, because there is no user yet"
+            )
+        user = User(
+            id=operation.new_id,
+            rev=1,
+            status=Status.ACTIVE,
+            created_at=operation.now,
+            handle=unreserved(wish.handle, "handle"),
+            display_name=rules.line(wish.display_name, rules.DISPLAY_NAME_LENGTH, "displayName"),
+            country=rules.country(wish.country, "country"),
+            locale=rules.locale(wish.locale, "locale"),
+            time_zone=rules.time_zone(wish.time_zone, "timeZone"),
+        )
+        assert user.handle is not None
+        if control.dry_run:
+            await check_free(request, user.handle, None)
+            return Outcome(forecast=forecast_of_new(user, REGISTERED))
+        await claim(request, user.handle, user.id, operation)
+        # When it is there already, an earlier attempt crashed after this.
+        await request.store.users.insert(user, operation=operation.id, event=REGISTERED)
+        return Outcome(user.id)
+
+    return await carry_out(request, "registerUser", control, asdict(wish), act)
+
+
+async def update_profile(request: Request, wish: Mapping[str, Any], control: Control) -> Outcome:
+    """Sets the fields of the viewer's profile that the wish names; None clears one."""
+    viewer_id = request.require_user(MUTATION_SCOPES["updateProfile"])
+
+    async def act(operation: Operation) -> Outcome:
+        values = {name: PROFILE_RULES[name](value) for name, value in wish.items()}
+        return await change_user(
+            request, operation, viewer_id, PROFILE_CHANGED, lambda user: values
+        )
+
+    return await carry_out(request, "updateProfile", control, wish, act)
+
+
+def _links(links: Sequence[Mapping[str, Any]] | None) -> tuple[Link, ...]:
+    rules.at_most(links or (), rules.LINKS, "links")
+    return tuple(
+        Link(
+            rules.url(link["url"], "links", str(index), "url"),
+            rules.line(link["label"], rules.LINK_LABEL_LENGTH, "links", str(index), "label"),
+        )
+        for index, link in enumerate(links or ())
+    )
+
+
+PROFILE_RULES: Mapping[str, Callable[[Any], Any]] = {
+    "display_name": lambda value: rules.line(value, rules.DISPLAY_NAME_LENGTH, "displayName"),
+    "bio": lambda value: rules.text(value, rules.BIO_LENGTH, "bio"),
+    "pronouns": lambda value: rules.line(value, rules.PRONOUNS_LENGTH, "pronouns"),
+    "links": _links,
+    "profile_color": lambda value: rules.color(value, "profileColor"),
+    "locale": lambda value: rules.locale(value, "locale"),
+    "time_zone": lambda value: rules.time_zone(value, "timeZone"),
+}
+"""What an owner may set on the profile, and the rule that cleans each value."""

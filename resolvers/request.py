@@ -1,0 +1,83 @@
+"""What every resolver is given: who asks, the store, fresh loaders, the clock and the rules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from loaders.loaders import Loaders
+from resolvers.errors import Forbidden, Unauthenticated
+from store.store import Store
+
+STAFF_SCOPE = "users:staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks, from a verified token.
+
+    A person has `user_id`. A service (another subgraph, a job) has none: its token is its own.
+    """
+
+    client_id: str
+    user_id: str | None
+    scopes: frozenset[str]
+
+    @property
+    def is_service(self) -> bool:
+        """Whether a service asks in its own name."""
+        return self.user_id is None
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether a person with the staff scope asks."""
+        return self.user_id is not None and STAFF_SCOPE in self.scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers behind the rules that differ between deployments."""
+
+    handle_cooldown: timedelta = timedelta(days=30)
+    handle_change_interval: timedelta = timedelta(days=7)
+    max_entities: int = 1000
+
+
+@dataclass
+class Request:
+    """One operation of one viewer; `viewer` is missing when the request is anonymous."""
+
+    viewer: Viewer | None
+    store: Store
+    now: Callable[[], datetime]
+    policy: Policy = field(default_factory=Policy)
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renew_loaders()
+
+    def renew_loaders(self) -> None:
+        """Forgets everything that was read, after a write or before an event."""
+        self.loaders = Loaders(self.store, self.now)
+
+    def fresh(self) -> "Request":
+        """A request of the same viewer that has read nothing yet."""
+        return Request(viewer=self.viewer, store=self.store, now=self.now, policy=self.policy)
+
+    def require_user(self, scope: str) -> str:
+        """The identifier of the signed-in person. Raises: Unauthenticated, Forbidden."""
+        viewer = self._require_viewer(scope)
+        if viewer.user_id is None:
+            raise Forbidden("A service token cannot act as a person.")
+        return viewer.user_id
+
+    def require_service(self, scope: str) -> None:
+        """Insists on a service. Raises: Unauthenticated, Forbidden."""
+        if not self._require_viewer(scope).is_service:
+            raise Forbidden("Only a service token may do this.")
+
+    def _require_viewer(self, scope: str) -> Viewer:
+        if self.viewer is None:
+            raise Unauthenticated("Sign in: send a bearer token in the Authorization header.")
+        if scope not in self.viewer.scopes:
+            raise Forbidden(f"The token lacks the scope {scope!r}.")
+        return self.viewer

@@ -1,0 +1,165 @@
+"""Rules for what clients send: each gives the clean value or names the rule that was broken."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from resolvers.errors import ValidationRefusal
+from store.ids import PATTERN as ID
+
+HANDLE_LENGTH = (3, 30)
+HANDLE = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
+LOCALE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
+COUNTRY = re.compile(r"[A-Z]{2}")
+COLOR = re.compile(r"#[0-9a-f]{6}")
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+RESERVED_HANDLES = frozenset(
+    {
+        *("about", "account", "admin", "api", "app", "contact", "help", "legal", "me"),
+        *("moderator", "null", "official", "privacy", "root", "security", "settings", "staff"),
+        *("support", "system", "terms", "undefined", "usergraph", "verified", "viewer", "www"),
+    }
+)
+
+DISPLAY_NAME_LENGTH = 50
+BIO_LENGTH = 300
+PRONOUNS_LENGTH = 40
+LINKS = 5
+LINK_LABEL_LENGTH = 50
+URL_LENGTH = 300
+QUERY_LENGTH = 50
+IDS = 100
+PAGE_SIZE = 100
+
+
+def refuse(path: Sequence[str], rule: str, expected: str) -> ValidationRefusal:
+    """The refusal of an argument: the rule's name and one sentence on what was expected."""
+    return ValidationRefusal(message=f"Expected {expected}.", path=tuple(path), rule=rule)
+
+
+def identifier(value: str, *path: str) -> str:
+    """A well-formed identifier."""
+    if not ID.fullmatch(value):
+        raise refuse(path, "ID_FORMAT", "an id of 22 letters and digits")
+    return value
+
+
+def handle(value: str, *path: str) -> str:
+    """A well-formed handle, in lower case and without a leading `@`."""
+    clean = value.removeprefix("@").lower()
+    shortest, longest = HANDLE_LENGTH
+    if not (shortest <= len(clean) <= longest and HANDLE.fullmatch(clean)):
+        raise refuse(
+            path,
+            "HANDLE_FORMAT",
+            f"{shortest} to {longest} letters a-z, digits, underscores and single dots inside",
+        )
+    return clean
+
+
+def line(value: str | None, longest: int, *path: str) -> str | None:
+    """One line of visible text, trimmed and NFC; None when nothing is left."""
+    clean = text(value, longest, *path)
+    if clean is not None and "\n" in clean:
+        raise refuse(path, "SINGLE_LINE", "a single line")
+    return clean
+
+
+def text(value: str | None, longest: int, *path: str) -> str | None:
+    """Visible text, trimmed and NFC, line breaks allowed; None when nothing is left.
+
+    Lengths count code points. Control characters, direction overrides and lone surrogates are
+    refused: they would disguise what the text says, or could not be stored.
+    """
+    if value is None:
+        return None
+    if any(_is_forbidden(character) for character in value):
+        raise refuse(path, "PRINTABLE", "text without control or direction characters")
+    clean = unicodedata.normalize("NFC", value).strip()
+    if len(clean) > longest:
+        raise refuse(path, "MAX_LENGTH", f"at most {longest} characters")
+    return clean or None
+
+
+def url(value: str, *path: str) -> str:
+    """An absolute http or https address."""
+    expected = f"an http or https address of at most {URL_LENGTH} characters"
+    if len(value) > URL_LENGTH or not value.isascii() or not value.isprintable() or " " in value:
+        raise refuse(path, "URL_FORMAT", expected)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise refuse(path, "URL_FORMAT", expected) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise refuse(path, "URL_FORMAT", expected)
+    return value
+
+
+def color(value: str | None, *path: str) -> str | None:
+    """A colour as `#rrggbb`, in lower case."""
+    clean = value.lower() if value is not None else None
+    return _matching(clean, COLOR, path, "COLOR_FORMAT", "a colour like #1db954")
+
+
+def locale(value: str | None, *path: str) -> str | None:
+    """A language tag (BCP 47: language, script, region)."""
+    return _matching(value, LOCALE, path, "LOCALE_FORMAT", "a language tag like en or pt-BR")
+
+
+def country(value: str | None, *path: str) -> str | None:
+    """A country code (ISO 3166-1 alpha-2)."""
+    return _matching(value, COUNTRY, path, "COUNTRY_FORMAT", "two capital letters like SE")
+
+
+def time_zone(value: str | None, *path: str) -> str | None:
+    """The name of a time zone in the IANA database."""
+    if value is not None and value not in _time_zones():
+        raise refuse(path, "TIME_ZONE", "an IANA time zone like Europe/Stockholm")
+    return value
+
+
+def idempotency_key(value: str, *path: str) -> str:
+    """A client's own name for a request."""
+    if not KEY.fullmatch(value):
+        raise refuse(path, "KEY_FORMAT", "1 to 128 visible ASCII characters")
+    return value
+
+
+def page_size(value: int, *path: str) -> int:
+    """How many edges a page may hold."""
+    if not 0 <= value <= PAGE_SIZE:
+        raise refuse(path, "PAGE_SIZE", f"a number from 0 to {PAGE_SIZE}")
+    return value
+
+
+def at_most(values: Sequence[object], longest: int, *path: str) -> None:
+    """Insists that a list is not too long."""
+    if len(values) > longest:
+        raise refuse(path, "MAX_ITEMS", f"at most {longest} items, not {len(values)}")
+
+
+def _matching(
+    value: str | None, pattern: re.Pattern[str], path: Sequence[str], rule: str, expected: str
+) -> str | None:
+    if value is not None and not pattern.fullmatch(value):
+        raise refuse(path, rule, expected)
+    return value
+
+
+# U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069 turn text around (Unicode TR 36, 2.10.1).
+_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _is_forbidden(character: str) -> bool:
+    if character == "\n":
+        return False
+    return character in _DIRECTION or unicodedata.category(character) in ("Cc", "Cs", "Cn")
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -1,0 +1,65 @@
+"""Enums of the floors below, described for clients."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from resolvers.errors import DenialReason as DenialReasons
+from resolvers.handles import HandleState as HandleStates
+from store.records import Status
+
+E = TypeVar("E", bound=Enum)
+
+
+def _describe(enum: type[E], name: str, description: str, values: Mapping[E, str]) -> None:
+    """Makes the enum a GraphQL type; every value must be described."""
+    strawberry.enum(enum, name=name, description=description)
+    definition: StrawberryEnumDefinition = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[enum(value.value)]
+
+
+AccountStatus = Status
+_describe(
+    AccountStatus,
+    "AccountStatus",
+    "Where an account is in its life.",
+    {
+        AccountStatus.PENDING: "Registered, but not confirmed yet.",
+        AccountStatus.ACTIVE: "In use.",
+        AccountStatus.SUSPENDED: "Closed by staff, for a time or for good.",
+        AccountStatus.DEACTIVATED: "Closed by its owner, who may open it again.",
+        AccountStatus.ERASURE_SCHEDULED: "To be erased after a while, unless the owner cancels it.",
+        AccountStatus.ERASED: "Erased; only the id and the status are left.",
+        AccountStatus.MERGED: "Merged into another account.",
+    },
+)
+
+DenialReason = DenialReasons
+_describe(
+    DenialReason,
+    "DenialReason",
+    "Why something is not allowed.",
+    {
+        DenialReason.SELF: "The other user is the viewer.",
+        DenialReason.BLOCKING: "The viewer blocks the other user.",
+        DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
+    },
+)
+
+HandleState = HandleStates
+_describe(
+    HandleState,
+    "HandleState",
+    "What stands between a handle and somebody who wants it.",
+    {
+        HandleState.AVAILABLE: "Nothing.",
+        HandleState.TAKEN: "Somebody has it.",
+        HandleState.COOLDOWN: "Somebody gave it up not long ago.",
+        HandleState.RESERVED: "It is kept for the service itself.",
+        HandleState.INVALID: "It does not look like a handle.",
+    },
+)

@@ -1,0 +1,191 @@
+"""Federation: `_service`, `_entities`, and errors that say neither too much nor too little.
+
+Source: Apollo Federation subgraph specification, version 2.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+import strawberry
+from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, get_named_type
+from strawberry import Info
+from strawberry.federation import Schema
+from strawberry.federation.schema import FederationAny
+from strawberry.federation.schema_directives import Key
+from strawberry.types import ExecutionContext
+
+from resolvers.errors import AccessError, Refusal, ValidationRefusal
+from resolvers.request import Request
+from schema.field_sets import check_field_sets, directives_of_types, selections_of
+from schema.sdl import VERSION, Profile, sdl_of
+from store.errors import StoreFault
+
+logger = logging.getLogger(__name__)
+
+
+class EntityClass(Protocol):
+    """What a type with `@key` offers: one batch for all its representations."""
+
+    async def resolve_references(
+        self, request: Request, keys: Sequence[Mapping[str, Any]]
+    ) -> list[Any]:
+        """The entities that the keys name, in order: entity, None or the exception for each."""
+
+
+class Entity(NamedTuple):
+    """A type with `@key`: its class, and the fields of each key with their GraphQL types."""
+
+    resolver: EntityClass
+    keys: tuple[Mapping[str, Any], ...]
+
+
+class FederatedSchema(Schema):
+    """A schema that answers a gateway; representations are hostile until coerced."""
+
+    def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
+        super().__init__(federation_version=VERSION, **parts)
+        check_field_sets(self._schema)
+        self._entities = dict(_entities(self._schema))
+        self.sdl = sdl_of(self.as_str(), Profile(profile))
+
+    async def entities_resolver(  # type: ignore[override]
+        self, info: Info, representations: list[FederationAny]
+    ) -> list[FederationAny]:
+        """Entities for representations: same length, same order, one batch per type.
+
+        A bad representation, or one whose entity failed, is an exception at its place, which
+        becomes null and an error at that path. Raises: ValidationRefusal when there are too many.
+        """
+        request: Request = info.context
+        limit = request.policy.max_entities
+        if len(representations) > limit:
+            raise ValidationRefusal(
+                message=f"Expected at most {limit} representations, not {len(representations)}.",
+                path=("representations",),
+                rule="MAX_ITEMS",
+            )
+        results: list[Any] = [None] * len(representations)
+        batches: defaultdict[str, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
+        for index, representation in enumerate(representations):
+            try:
+                name, key = self._coerce(representation)
+                batches[name].append((index, key))
+            except Refusal as refusal:
+                results[index] = refusal
+
+        async def resolve(name: str, batch: list[tuple[int, Mapping[str, Any]]]) -> None:
+            keys = [key for _, key in batch]
+            try:
+                values = await self._entities[name].resolver.resolve_references(request, keys)
+            except Exception as error:  # the other types' entities are not to suffer
+                values = [error] * len(keys)
+            for (index, _), value in zip(batch, values, strict=True):
+                results[index] = value
+
+        await asyncio.gather(*(resolve(name, batch) for name, batch in batches.items()))
+        return results
+
+    async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
+        """Results as they come, for one of many operations over the same connection."""
+        options["context_value"] = options["context_value"].fresh()
+        return await super().stream(query, *args, **options)
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Gives every error a code, and hides faults behind an id that finds the log line.
+
+        Neither the query nor its variables are logged.
+        """
+        for error in errors:
+            original = error.original_error
+            extensions = error.extensions or {}
+            if "code" in extensions or isinstance(original, (Refusal, AccessError)):
+                continue
+            if isinstance(original, StoreFault):
+                _hide(error, original.code, "The database did not do what was asked of it")
+            elif original is None or isinstance(original, GraphQLError):
+                error.extensions = {**extensions, "code": _code_of_request_error(error)}
+            else:
+                _hide(error, "INTERNAL_SERVER_ERROR", "Something went wrong here")
+
+    def _coerce(self, representation: object) -> tuple[str, Mapping[str, Any]]:
+        """The type name and the coerced key of a representation; everything else is dropped."""
+        if not isinstance(representation, Mapping):
+            raise _bad_representation("an object")
+        name = representation.get("__typename")
+        entity = self._entities.get(name) if isinstance(name, str) else None
+        if entity is None:
+            raise _bad_representation(f"__typename to be one of: {', '.join(self._entities)}")
+        for key in entity.keys:
+            if all(representation.get(field) is not None for field in key):
+                return cast(str, name), {
+                    field: _coerce_key(type_, field, representation[field])
+                    for field, type_ in key.items()
+                }
+        keys = " or ".join("{" + " ".join(key) + "}" for key in entity.keys)
+        raise _bad_representation(f"a key of {name}: {keys}")
+
+
+@strawberry.type(name="_Service", description="What a gateway asks a subgraph about itself.")
+class Service:
+    """What a gateway asks a subgraph about itself."""
+
+    sdl: str = strawberry.field(description="The schema of this subgraph.")
+
+
+@strawberry.type
+class ServiceQuery:
+    """The part of Query that describes the subgraph."""
+
+    @strawberry.field(name="_service", description="This subgraph itself.")
+    def service(self, info: Info) -> Service:
+        """This subgraph itself."""
+        return Service(sdl=cast(FederatedSchema, info.schema).sdl)
+
+
+def _bad_representation(expected: str) -> ValidationRefusal:
+    return ValidationRefusal(
+        message=f"Expected {expected}.", path=("representations",), rule="REPRESENTATION"
+    )
+
+
+def _coerce_key(type_: Any, field: str, value: object) -> object:
+    try:
+        return type_.parse_value(value)
+    except (GraphQLError, TypeError, ValueError):
+        raise _bad_representation(f"key field {field} to be of type {type_.name}") from None
+
+
+def _hide(error: GraphQLError, code: str, message: str) -> None:
+    incident = secrets.token_hex(6)
+    logger.error("incident %s at %s", incident, error.path, exc_info=error.original_error)
+    error.message = f"{message} (incident {incident})."
+    error.extensions = {"code": code, "incident": incident}
+
+
+def _code_of_request_error(error: GraphQLError) -> str:
+    if isinstance(error, GraphQLSyntaxError):
+        return "GRAPHQL_PARSE_FAILED"
+    if error.path or "got invalid value" in error.message or "of required type" in error.message:
+        return "BAD_USER_INPUT"
+    return "GRAPHQL_VALIDATION_FAILED"
+
+
+def _entities(schema: GraphQLSchema) -> Iterator[tuple[str, Entity]]:
+    for type_, directive in directives_of_types(schema):
+        if isinstance(directive, Key):
+            definition = type_.extensions["strawberry-definition"]
+            keys = tuple(
+                {
+                    node.name.value: get_named_type(type_.fields[node.name.value].type)
+                    for node in selections_of(str(key.fields))
+                }
+                for key in definition.directives
+                if isinstance(key, Key)
+            )
+            yield type_.name, Entity(definition.origin, keys)

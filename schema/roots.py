@@ -1,0 +1,41 @@
+"""The roots, and the schema they make."""
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.blocks import BlockMutations
+from schema.changes import ChangeSubscriptions
+from schema.federation import FederatedSchema, ServiceQuery
+from schema.follows import FollowMutations
+from schema.handles import HandleMutations, HandleQueries
+from schema.mutations import ERROR_TYPES
+from schema.profiles import ProfileMutations
+from schema.sdl import Profile
+from schema.users import UserQueries
+
+
+@strawberry.type(description="What can be asked.")
+class Query(UserQueries, HandleQueries, ServiceQuery):
+    """What can be asked."""
+
+
+@strawberry.type(description="What can be done; a mutation is null only together with an error.")
+class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+    """What can be done."""
+
+
+@strawberry.type(description="What can be followed as it happens.")
+class Subscription(ChangeSubscriptions):
+    """What can be followed as it happens."""
+
+
+def build_schema(profile: Profile = Profile.PORTABLE) -> FederatedSchema:
+    """The User subgraph's schema. Raises: FieldSetError when a key names no field."""
+    return FederatedSchema(
+        profile=profile,
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=list(ERROR_TYPES.values()),
+        config=StrawberryConfig(),
+    )

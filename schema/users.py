@@ -1,0 +1,354 @@
+"""The entity User with its lists, what a viewer is to it, its private part, and how to find it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import ID, UNSET, Info
+
+from resolvers import lists
+from resolvers import users as resolvers
+from resolvers.errors import Refusal
+from resolvers.follows import viewer_relation
+from resolvers.lists import Page
+from resolvers.request import Request
+from resolvers.visibility import SeenUser
+from schema.enums import AccountStatus
+from store.records import Image as ImageRecord
+
+Ask = Info[Request, None]
+
+First = Annotated[int, strawberry.argument(description="How many to give at most, up to 100.")]
+After = Annotated[str | None, strawberry.argument(description="The cursor behind which to go on.")]
+
+
+@strawberry.enum(description="How large a picture is needed.")
+class ImageSize(Enum):
+    """How large a picture is needed."""
+
+    SMALL = strawberry.enum_value("SMALL", description="For lists, 64 pixels wide or more.")
+    MEDIUM = strawberry.enum_value("MEDIUM", description="For cards, 300 pixels wide or more.")
+    LARGE = strawberry.enum_value("LARGE", description="For a screen, 640 pixels wide or more.")
+
+
+MIN_WIDTH = {ImageSize.SMALL: 64, ImageSize.MEDIUM: 300, ImageSize.LARGE: 640}
+
+
+@strawberry.type(description="A picture at one size.")
+class Image:
+    """A picture at one size."""
+
+    url: str = strawberry.field(description="Where the picture is.")
+    width: int = strawberry.field(description="Width in pixels.")
+    height: int = strawberry.field(description="Height in pixels.")
+
+
+@strawberry.type(description="A link that a user shows on the profile.")
+class ProfileLink:
+    """A link that a user shows on the profile."""
+
+    url: str = strawberry.field(description="An http or https address.")
+    label: str | None = strawberry.field(description="What to show instead of the address.")
+
+
+@strawberry.type(description="What the signed-in person is to a user.")
+class ViewerRelation:
+    """What the signed-in person is to a user."""
+
+    is_self: bool = strawberry.field(description="Whether it is the viewer.")
+    is_following: bool = strawberry.field(description="Whether the viewer follows the user.")
+    is_followed_by: bool = strawberry.field(description="Whether the user follows the viewer.")
+    is_blocking: bool = strawberry.field(description="Whether the viewer blocks the user.")
+    can_follow: bool = strawberry.field(description="Whether a follow would change something.")
+
+
+@strawberry.type(description="A handle that the user gave up and that still leads to the user.")
+class FormerHandle:
+    """A handle that the user gave up and that still leads to the user."""
+
+    handle: str = strawberry.field(description="The handle.")
+    until: datetime = strawberry.field(description="When others may have it.")
+
+
+@strawberry.type(description="What only the owner of an account sees.")
+class UserPrivate:
+    """What only the owner of an account sees."""
+
+    locale: str | None = strawberry.field(description="Language of the app as a BCP 47 tag.")
+    time_zone: str | None = strawberry.field(description="IANA time zone.")
+    created_at: datetime = strawberry.field(description="When the account was registered.")
+    former_handles: list[FormerHandle] = strawberry.field(
+        description="Handles that still lead here until others may have them."
+    )
+
+
+@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
+class PageInfo:
+    """Where a page stands in its list (Relay Cursor Connections, section 4)."""
+
+    has_next_page: bool = strawberry.field(description="Whether there is more behind the page.")
+    has_previous_page: bool = strawberry.field(description="Whether the page began at a cursor.")
+    start_cursor: str | None = strawberry.field(description="The first cursor of the page.")
+    end_cursor: str | None = strawberry.field(description="Give this as `after` for the next page.")
+
+
+@strawberry.federation.type(
+    keys=["id", "handle"],
+    description="An account as other people and other subgraphs see it.",
+)
+class User:
+    """A user as the viewer sees it: what may not be seen is null."""
+
+    seen: strawberry.Private[SeenUser]
+
+    id: ID = strawberry.field(
+        description="Opaque and immutable, without personal data; the only id to store elsewhere."
+    )
+    status: AccountStatus = strawberry.field(description="Where the account is in its life.")
+    rev: int | None = strawberry.field(
+        description="Grows with every change of the profile or the account, not with counts."
+    )
+    handle: str | None = strawberry.field(
+        description="The name in addresses; unique, lower case, and the user may change it."
+    )
+    display_name: str | None = strawberry.field(description="The name to show.")
+    bio: str | None = strawberry.field(description="What the user says about themselves.")
+    pronouns: str | None = strawberry.field(description="Pronouns in the user's own words.")
+    links: list[ProfileLink] | None = strawberry.field(description="At most five links.")
+    profile_color: str | None = strawberry.federation.field(
+        shareable=True, description="The profile's colour as `#rrggbb`."
+    )
+    country: str | None = strawberry.field(
+        description="Country of the account (ISO 3166-1 alpha-2), for the owner and services."
+    )
+    follower_count: int | None = strawberry.field(
+        description="How many follow the user; may lag behind the list for a moment."
+    )
+    following_count: int | None = strawberry.field(
+        description="How many the user follows; may lag behind the list for a moment."
+    )
+    joined_year: int | None = strawberry.field(description="The year the account was made.")
+
+    @classmethod
+    def from_seen(cls, seen: SeenUser) -> "User":
+        """The user as its GraphQL type."""
+        show = seen.show
+        links = show("links")
+        return cls(
+            seen=seen,
+            id=ID(seen.user.id),
+            status=seen.user.status,
+            rev=show("rev"),
+            handle=show("handle"),
+            display_name=show("display_name"),
+            bio=show("bio"),
+            pronouns=show("pronouns"),
+            links=None
+            if links is None
+            else [ProfileLink(url=link.url, label=link.label) for link in links],
+            profile_color=show("profile_color"),
+            country=show("country"),
+            follower_count=show("follower_count"),
+            following_count=show("following_count"),
+            joined_year=show("joined_year"),
+        )
+
+    @classmethod
+    async def resolve_references(
+        cls, request: Request, keys: Sequence[Mapping[str, Any]]
+    ) -> list["User | Exception | None"]:
+        """The users that the representations' keys name, in order; an error stands for itself."""
+
+        async def resolve(key: Mapping[str, Any]) -> "User | Exception | None":
+            try:
+                if "id" in key:
+                    return _user(await resolvers.user_by_id(request, key["id"], "id"))
+                return _user(await resolvers.user_by_handle(request, key["handle"], "handle"))
+            except Refusal as refusal:
+                return refusal
+
+        return await asyncio.gather(*(resolve(key) for key in keys))
+
+    @strawberry.field(description="The profile picture, in the smallest size that is large enough.")
+    def avatar(
+        self,
+        size: Annotated[
+            ImageSize, strawberry.argument(description="How large it is needed.")
+        ] = ImageSize.MEDIUM,
+    ) -> Image | None:
+        """The profile picture, in the smallest size that is large enough."""
+        images: Sequence[ImageRecord] = self.seen.show("avatar") or ()
+        by_width = sorted(images, key=lambda image: image.width)
+        enough = [image for image in by_width if image.width >= MIN_WIDTH[size]]
+        if not images:
+            return None
+        best = (enough or by_width[-1:])[0]
+        return Image(url=best.url, width=best.width, height=best.height)
+
+    @strawberry.field(description="Who follows the user, newest first.")
+    async def followers(
+        self, info: Ask, first: First = 20, after: After = None
+    ) -> "UserConnection | None":
+        """Who follows the user, newest first."""
+        return _connection(await lists.followers_page(info.context, self.seen, first, after))
+
+    @strawberry.field(description="Whom the user follows, newest first.")
+    async def following(
+        self, info: Ask, first: First = 20, after: After = None
+    ) -> "UserConnection | None":
+        """Whom the user follows, newest first."""
+        return _connection(await lists.following_page(info.context, self.seen, first, after))
+
+    @strawberry.field(description="What the signed-in person is to the user; else null.")
+    async def viewer_relation(self, info: Ask) -> ViewerRelation | None:
+        """What the signed-in person is to the user."""
+        relation = await viewer_relation(info.context, self.seen)
+        return (
+            ViewerRelation(
+                is_self=relation.is_self,
+                is_following=relation.is_following,
+                is_followed_by=relation.is_followed_by,
+                is_blocking=relation.is_blocking,
+                can_follow=relation.can_follow,
+            )
+            if relation
+            else None
+        )
+
+    @strawberry.field(description="What only the owner of the account sees; else null.")
+    def private(self) -> UserPrivate | None:
+        """What only the owner of the account sees."""
+        if not self.seen.sees("User.private"):
+            return None
+        user = self.seen.user
+        return UserPrivate(
+            locale=user.locale,
+            time_zone=user.time_zone,
+            created_at=user.created_at,
+            former_handles=[
+                FormerHandle(handle=former.handle, until=former.until)
+                for former in user.former_handles
+            ],
+        )
+
+
+@strawberry.type(description="A user in a list, with its place.")
+class UserEdge:
+    """A user in a list, with its place."""
+
+    node: User = strawberry.field(description="The user.")
+    cursor: str = strawberry.field(description="Opaque; give it as `after` to go on behind it.")
+    at: datetime | None = strawberry.field(
+        description="When the user came into the list, where time orders it."
+    )
+
+
+@strawberry.type(description="A page of a list of users.")
+class UserConnection:
+    """A page of a list of users (Relay Cursor Connections)."""
+
+    edges: list[UserEdge] = strawberry.field(
+        description="The users; those whom the viewer may not see are left out."
+    )
+    page_info: PageInfo = strawberry.field(description="Where the page stands in its list.")
+
+
+@strawberry.type(description="The signed-in person.")
+class Viewer:
+    """The signed-in person; not an entity, so that other subgraphs extend User instead."""
+
+    user: User = strawberry.field(description="The viewer's own account.")
+    scopes: list[str] = strawberry.field(description="What the token permits, sorted.")
+
+    @strawberry.field(description="Whom the viewer blocks, newest first.")
+    async def blocked_users(
+        self, info: Ask, first: First = 20, after: After = None
+    ) -> UserConnection:
+        """Whom the viewer blocks, newest first."""
+        return connection_of(await lists.blocked_page(info.context, self.user.id, first, after))
+
+
+@strawberry.input(one_of=True, description="Exactly one way to name a user.")
+class UserBy:
+    """Exactly one way to name a user."""
+
+    id: ID | None = strawberry.field(default=UNSET, description="The user's id.")
+    handle: str | None = strawberry.field(
+        default=UNSET, description="The user's handle, or one given up not long ago."
+    )
+
+
+@strawberry.type
+class UserQueries:
+    """How to find users."""
+
+    @strawberry.field(description="The signed-in person; null when nobody is signed in.")
+    async def viewer(self, info: Ask) -> Viewer | None:
+        """The signed-in person; never an error, so that shared layouts can always ask."""
+        seen = await resolvers.signed_in_user(info.context)
+        if seen is None or info.context.viewer is None:
+            return None
+        return Viewer(user=User.from_seen(seen), scopes=sorted(info.context.viewer.scopes))
+
+    @strawberry.field(description="One user; null when there is none.")
+    async def user(
+        self,
+        info: Ask,
+        by: Annotated[UserBy, strawberry.argument(description="How the user is named.")],
+    ) -> User | None:
+        """One user; null when there is none."""
+        if by.id:
+            return _user(await resolvers.user_by_id(info.context, by.id, "by", "id"))
+        return _user(await resolvers.user_by_handle(info.context, by.handle or "", "by", "handle"))
+
+    @strawberry.field(description="Many users in the order asked for; null for unknown ones.")
+    async def users(
+        self,
+        info: Ask,
+        ids: Annotated[list[ID], strawberry.argument(description="At most 100 ids.")],
+    ) -> list[User | None]:
+        """Many users in the order asked for; null for unknown ones."""
+        return [_user(seen) for seen in await resolvers.users_by_ids(info.context, ids)]
+
+    @strawberry.field(
+        description="Active users whose handle, or else display name, starts with the query."
+    )
+    async def search_users(
+        self,
+        info: Ask,
+        query: Annotated[
+            str, strawberry.argument(description="The beginning of a handle or display name.")
+        ],
+        first: First = 20,
+        after: After = None,
+    ) -> UserConnection:
+        """Active users whose handle, or else display name, starts with the query."""
+        return connection_of(await resolvers.search_users(info.context, query, first, after))
+
+
+def connection_of(page: Page) -> UserConnection:
+    """A page as its GraphQL type."""
+    edges = [
+        UserEdge(node=User.from_seen(item.user), cursor=item.cursor, at=item.at)
+        for item in page.items
+    ]
+    return UserConnection(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=page.end_cursor,
+        ),
+    )
+
+
+def _connection(page: Page | None) -> UserConnection | None:
+    return connection_of(page) if page is not None else None
+
+
+def _user(seen: SeenUser | None) -> User | None:
+    return User.from_seen(seen) if seen is not None else None

@@ -1,0 +1,1 @@
+"""The process: settings, identity, HTTP, WebSocket, command line; wires the floors together."""

@@ -1,0 +1,90 @@
+"""The application: routes, life span, and the floors wired together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HTTPRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from pipelines.repair import repair_forever
+from resolvers.request import Request, Viewer
+from schema.roots import build_schema
+from server.explorer import Session, explorer_routes
+from server.http import GraphQLEndpoint
+from server.identity import Identity
+from server.settings import Settings
+from server.websocket import WebSocketEndpoint
+from store.errors import StoreFault
+from store.store import Store
+
+ENDPOINT = "/graphql"
+
+
+def utc_now() -> datetime:
+    """The moment, as an aware time in UTC."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    identity: Identity,
+    *,
+    session: Session | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> Starlette:
+    """The subgraph over a store; with a session it serves the explorer too.
+
+    Starting it ensures the indexes; stopping it closes the store.
+    """
+    schema = build_schema(settings.federation_profile)
+    policy = settings.policy
+
+    def make_request(viewer: Viewer | None) -> Request:
+        return Request(viewer=viewer, store=store, now=now, policy=policy)
+
+    http = GraphQLEndpoint(
+        schema,
+        identity,
+        make_request,
+        max_body_bytes=settings.max_body_bytes,
+        timeout_seconds=settings.request_timeout_seconds,
+    )
+    websocket = WebSocketEndpoint(schema, identity, make_request)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await store.ensure_indexes()
+        repairing = asyncio.create_task(repair_forever(store, now))
+        try:
+            yield
+        finally:
+            repairing.cancel()
+            await asyncio.gather(repairing, return_exceptions=True)
+            await store.close()
+
+    routes: Sequence[BaseRoute] = [
+        Route(ENDPOINT, http.answer, methods=["GET", "POST"]),
+        WebSocketRoute(ENDPOINT, websocket),
+        Route("/health/live", _live),
+        Route("/health/ready", partial(_ready, store)),
+        *(explorer_routes(session) if session else ()),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def _live(_: HTTPRequest) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _ready(store: Store, _: HTTPRequest) -> Response:
+    try:
+        await store.ping()
+    except StoreFault:
+        return JSONResponse({"status": "database unavailable"}, 503)
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,307 @@
+"""The command line: `usergraph serve | seed | token | schema print | doctor`."""
+
+import asyncio
+import logging
+import re
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipelines.seed import FIRST_HANDLE, sample_id, seed
+from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
+from schema.roots import build_schema
+from schema.sdl import Profile
+from server.doctor import examine
+from server.examples import examples
+from server.explorer import Session
+from server.identity import DevelopmentKey, Identity, read_keys
+from server.running import run_server
+from server.settings import Settings, SettingsError, load_settings
+from store.engine import EngineFault, start_engine
+from store.errors import StoreFault
+from store.ids import PATTERN as ID
+from store.store import Store
+
+SAMPLE_USERS = 1000
+TOKEN_DAYS = 30
+PERSON_SCOPES = sorted({scope for scope in MUTATION_SCOPES.values() if scope.startswith("me:")})
+SERVICE_TOKEN_SCOPES = sorted({MUTATION_SCOPES["registerUser"], *SERVICE_SCOPES.values()})
+
+app = typer.Typer(
+    help="A federated GraphQL User subgraph over MongoDB documents.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+schema_app = typer.Typer(help="The schema of the subgraph.", no_args_is_help=True)
+app.add_typer(schema_app, name="schema")
+
+
+@app.command()
+def serve() -> None:
+    """Serve the subgraph; without a database of your own, on sample data."""
+    settings = _settings()
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    listening = _listen(settings)
+    port = listening.getsockname()[1]
+    with _store(settings) as open_store:
+        if settings.mongodb_uri is None:
+            asyncio.run(_seed_if_empty(open_store))
+        identity, token = _identity(settings)
+        address = f"http://{settings.host}:{port}/graphql"
+        session = None
+        if settings.serves_explorer:
+            session = Session("/graphql", token, examples() if token else ())
+        run_server(
+            settings,
+            open_store(),
+            identity,
+            session,
+            listening,
+            greet=lambda: _greet(settings, address, token),
+        )
+
+
+@app.command(name="seed")
+def seed_command(
+    users: Annotated[int, typer.Option(min=1, help="How many sample users there shall be.")],
+) -> None:
+    """Write sample users; the same ones for the same number, every time."""
+    with _store(_settings()) as open_store:
+        asyncio.run(_seed(open_store(), users))
+
+
+@app.command()
+def token(
+    user: Annotated[
+        str | None, typer.Option(help="Id or handle of a person; without it, a service's token.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="A scope; repeat it, or separate several by commas.")
+    ] = None,
+    days: Annotated[float, typer.Option(min=0.0001, help="How long it is valid.")] = TOKEN_DAYS,
+) -> None:
+    """Print a development bearer token, which only this data directory's server accepts."""
+    settings = _settings()
+    if settings.token_jwks_file is not None:
+        _fail("Tokens come from your issuer, because USERGRAPH_TOKEN_JWKS_FILE is set.")
+    scopes = re.split(r"[,\s]+", ",".join(scope)) if scope else None
+    user_id = _user_id(settings, user) if user else None
+    print(_development_token(settings, user_id, scopes, days))
+
+
+@schema_app.command(name="print")
+def schema_print(
+    profile: Annotated[
+        Profile | None, typer.Option(help="Federation profile; by default that of the settings.")
+    ] = None,
+) -> None:
+    """Print the SDL, as a gateway gets it."""
+    print(build_schema(profile or _settings().federation_profile).sdl, end="")
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, keys, database, indexes and explorer, and say what to do."""
+    settings = _settings()
+    with _store(settings) as open_store:
+        findings = asyncio.run(examine(settings, open_store()))
+    for finding in findings:
+        print(finding)
+    if not all(finding.is_good for finding in findings):
+        raise typer.Exit(1)
+
+
+OpenStore = Callable[[], Store]
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[OpenStore]:
+    """Opens stores on the database of the settings, on the embedded engine where none is set.
+
+    A store belongs to one event loop, so that each loop opens its own.
+    """
+    engine = None
+    uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
+    if uri is None:
+        try:
+            engine = start_engine(settings.data_dir.resolve() / "engine")
+        except EngineFault as fault:
+            _fail(str(fault))
+        uri = engine.uri
+
+    def open_store() -> Store:
+        return Store.connect(
+            uri,
+            settings.mongodb_database,
+            driver=settings.mongodb_driver,
+            timeout_seconds=settings.mongodb_timeout_seconds,
+        )
+
+    try:
+        yield open_store
+    except StoreFault as fault:
+        _fail(f"The database did not do what was asked of it: {fault}")
+    finally:
+        if engine is not None:
+            engine.stop()
+
+
+async def _seed_if_empty(open_store: OpenStore) -> None:
+    store = open_store()
+    is_empty = not await store.users.any()
+    await store.close()
+    if is_empty:
+        await _seed(open_store(), SAMPLE_USERS)
+
+
+async def _seed(store: Store, users: int) -> None:
+    try:
+        await store.ensure_indexes()
+        with _progress() as progress:
+            await seed(store, users, progress)
+    finally:
+        await store.close()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each step on a terminal, a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _log_progress
+        return
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done)
+
+        yield show
+
+
+def _log_progress(step: str, done: int, total: int) -> None:
+    if done == total or done % 10_000 == 0:
+        print(f"seed: {done} of {total} {step}", file=sys.stderr, flush=True)
+
+
+def _identity(settings: Settings) -> tuple[Identity, str | None]:
+    """Who may ask; with the development key also a token for a sample user."""
+    sample_token = None
+    try:
+        if settings.token_jwks_file is not None:
+            keys = read_keys(settings.token_jwks_file)
+        else:
+            keys = DevelopmentKey(settings.data_dir).public_keys
+            sample_token = _development_token(settings, sample_id(0), None, TOKEN_DAYS)
+        identity = Identity(
+            keys,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            leeway_seconds=settings.token_leeway_seconds,
+        )
+    except (OSError, ValueError) as error:
+        _fail(f"The keys that verify tokens cannot be used: {error}")
+    return identity, sample_token
+
+
+def _development_token(
+    settings: Settings, user_id: str | None, scopes: list[str] | None, days: float
+) -> str:
+    default = PERSON_SCOPES if user_id else SERVICE_TOKEN_SCOPES
+    return DevelopmentKey(settings.data_dir).token(
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        user_id=user_id,
+        scopes=default if scopes is None else scopes,
+        lifetime_seconds=int(days * 86_400),
+    )
+
+
+def _user_id(settings: Settings, user: str) -> str:
+    if ID.fullmatch(user):
+        return user
+
+    async def find(store: Store) -> str | None:
+        try:
+            handle = user.removeprefix("@").lower()
+            claim = (await store.handles.by_handles([handle])).get(handle)
+            return claim.user_id if claim else None
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        user_id = asyncio.run(find(open_store()))
+    if user_id is None:
+        _fail(f"Nobody has the handle {user!r}.")
+    return user_id
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        _fail(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Set USERGRAPH_PORT to another port (0 takes a free one)."
+        )
+    return listening
+
+
+def _greet(settings: Settings, address: str, sample_token: str | None) -> None:
+    print(f"\nUsergraph answers at {address}")
+    if settings.serves_explorer:
+        print(f"Explore it at      {address.removesuffix('graphql')}")
+    if sample_token is None:
+        return
+    query = f'{{ user(by: {{handle: \\"{FIRST_HANDLE}\\"}}) {{ displayName followers(first: 5) '
+    query += "{ edges { node { handle } } } } }"
+    print(
+        f"""
+Tokens are signed with a development key kept in {settings.data_dir}: not for production.
+A token for the sample user @{FIRST_HANDLE} ({sample_id(0)}):
+
+{sample_token}
+
+Try:
+  curl {address} -H 'content-type: application/json' \\
+    -d '{{"query":"{query}"}}'
+  curl {address} -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" \\
+    -d '{{"query":"{{ viewer {{ user {{ handle private {{ createdAt }} }} }} }}"}}'
+
+Ctrl-C stops it; the data stays in {settings.data_dir}.
+""",
+        flush=True,
+    )
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _fail(f"The settings cannot be used:\n{error}")
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

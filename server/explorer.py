@@ -1,0 +1,121 @@
+"""The explorer a browser opens at `/`: GraphiQL when its bundle was built, else a plain page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, stat_result
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+BUNDLE = Path(__file__).parent.parent / "explorer" / "dist"
+PLAIN_PAGE = Path(__file__).parent / "plain_page"
+
+# GraphiQL sets styles from its scripts; everything else comes from this origin, or not at all.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "worker-src 'self'",
+        "font-src 'self' data:",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An operation the explorer offers to run."""
+
+    title: str
+    query: str
+    variables: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the explorer opens with: where it asks, as whom, and which examples it offers."""
+
+    endpoint: str
+    token: str | None
+    examples: Sequence[Example]
+
+
+def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRoute]:
+    """Routes of the page, its session and its files; looks once for a built bundle, when called."""
+    is_built = (bundle / "index.html").is_file()
+    directory = bundle if is_built else PLAIN_PAGE
+    shown = _session_json(session)
+
+    async def page(request: Request) -> Response:
+        return FileResponse(directory / "index.html", headers=_headers("no-cache"))
+
+    async def session_json(request: Request) -> Response:
+        return JSONResponse(shown, headers=_headers("no-store"))
+
+    return [
+        Route("/", page),
+        Route("/explorer/session.json", session_json),
+        _bundle_files(bundle) if is_built else _plain_files(),
+    ]
+
+
+def _session_json(session: Session) -> dict[str, object]:
+    return {
+        "endpoint": session.endpoint,
+        "token": session.token,
+        "examples": [
+            {
+                "title": example.title,
+                "query": example.query,
+                "variables": None if example.variables is None else dict(example.variables),
+            }
+            for example in session.examples
+        ],
+    }
+
+
+def _bundle_files(bundle: Path) -> Mount:
+    # Vite names a file after its content, so a browser never has to ask for it again.
+    files = _Files(bundle / "assets", "public, max-age=31536000, immutable")
+    return Mount("/explorer/assets", files)
+
+
+def _plain_files() -> Mount:
+    return Mount("/explorer/plain", _Files(PLAIN_PAGE, "no-cache"))
+
+
+def _headers(cache_control: str) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": cache_control,
+    }
+
+
+class _Files(StaticFiles):
+    """Files of a page, answered with the headers of the page."""
+
+    def __init__(self, directory: Path, cache_control: str) -> None:
+        super().__init__(directory=directory)
+        self._headers = _headers(cache_control)
+
+    def file_response(
+        self,
+        full_path: str | PathLike[str],
+        stat_result: stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(self._headers)
+        return response

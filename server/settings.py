@@ -1,0 +1,123 @@
+"""Settings: environment variables that begin with `USERGRAPH_`; an unknown one is refused."""
+
+import difflib
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resolvers.request import Policy
+from schema.sdl import Profile
+
+PREFIX = "USERGRAPH_"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; one line for each, saying what was expected."""
+
+
+class Settings(BaseSettings):
+    """Everything that differs between deployments; docs/configuration.md has a row for each."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    mongodb_uri: SecretStr | None = Field(
+        None, description="Connection string of MongoDB; without it the embedded engine runs."
+    )
+    mongodb_database: str = Field(
+        "usergraph",
+        pattern=r"^[A-Za-z0-9_-]{1,63}$",
+        description="Database that holds the collections.",
+    )
+    mongodb_driver: Literal["motor", "pymongo"] = Field(
+        "motor", description="Driver: motor, or PyMongo's own asynchronous client."
+    )
+    mongodb_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="The longest wait for one database operation, in seconds."
+    )
+    data_dir: Path = Field(
+        Path(".data"), description="Folder of the embedded database and the development key."
+    )
+    federation_profile: Profile = Field(
+        Profile.PORTABLE,
+        description="Federation directives in the SDL: portable composes everywhere, "
+        "router adds access directives.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least serious log lines to write."
+    )
+    explorer: bool | None = Field(
+        None,
+        description="Serve the explorer page at /; by default only without TOKEN_JWKS_FILE.",
+    )
+    request_timeout_seconds: float = Field(
+        10.0, gt=0, le=30, description="The longest time for one request, in seconds."
+    )
+    max_body_bytes: int = Field(
+        1_000_000, ge=1000, description="The longest request body, in bytes."
+    )
+    max_entities: int = Field(
+        1000, ge=1, le=10_000, description="The most representations in one _entities field."
+    )
+    handle_cooldown_days: float = Field(
+        30, ge=0, description="How long a handle that was given up stays with its last owner."
+    )
+    handle_change_interval_days: float = Field(
+        7, ge=0, description="How long to wait before changing a handle again."
+    )
+    token_issuer: str = Field(
+        "http://localhost/usergraph", description="The `iss` that a token must carry."
+    )
+    token_audience: str = Field("usergraph", description="The `aud` that a token must name.")
+    token_jwks_file: Path | None = Field(
+        None,
+        description="JSON Web Key Set with the issuer's public keys; "
+        "without it a development key is made in DATA_DIR.",
+    )
+    token_leeway_seconds: int = Field(
+        30, ge=0, le=60, description="How far clocks may differ when a token's times are checked."
+    )
+
+    @property
+    def policy(self) -> Policy:
+        """The rules' numbers."""
+        return Policy(
+            handle_cooldown=timedelta(days=self.handle_cooldown_days),
+            handle_change_interval=timedelta(days=self.handle_change_interval_days),
+            max_entities=self.max_entities,
+        )
+
+    @property
+    def serves_explorer(self) -> bool:
+        """Whether the explorer page is served."""
+        return self.token_jwks_file is None if self.explorer is None else self.explorer
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises: SettingsError."""
+    problems = list(_unknown_keys())
+    settings = None
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+            problems.append(f"{PREFIX}{name}: {problem['msg']}")
+    if problems or settings is None:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _unknown_keys() -> Iterator[str]:
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    for key in sorted(os.environ):
+        if key.upper().startswith(PREFIX) and key.upper() not in known:
+            close = difflib.get_close_matches(key.upper(), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/configuration.md lists them all"
+            yield f"{key}: there is no such setting; {hint}"

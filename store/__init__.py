@@ -1,0 +1,1 @@
+"""MongoDB: documents, collections, indexes, codecs; the only floor that imports the driver."""

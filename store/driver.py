@@ -1,0 +1,221 @@
+"""The port to MongoDB: the same few verbs over motor and over PyMongo's own asynchronous client."""
+
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC
+from typing import Any, Literal
+
+# motor runs every operation in one thread pool, sized when it is imported.
+os.environ.setdefault("MOTOR_MAX_WORKERS", "48")
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WTimeoutError,
+)
+from pymongo.monitoring import CommandListener
+
+from store.errors import DuplicateKey, StoreFault, StoreTimeout, StoreUnavailable
+
+DriverName = Literal["motor", "pymongo"]
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+
+DUPLICATE_KEY = 11000
+
+
+class Database:
+    """One database on one server, through one of the two drivers.
+
+    Concerns are set here and not left to the connection string: a write is acknowledged when a
+    majority has it in its journal, a read sees only such writes, and nothing waits longer than
+    `timeout_seconds`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        name: str,
+        *,
+        driver: DriverName = "motor",
+        timeout_seconds: float = 5.0,
+        listeners: Sequence[CommandListener] = (),
+    ) -> None:
+        client_class: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
+        self.name = name
+        self.driver: DriverName = driver
+        self._client = client_class(
+            uri,
+            appname="usergraph",
+            tz_aware=True,
+            tzinfo=UTC,
+            w="majority",
+            journal=True,
+            readConcernLevel="majority",
+            readPreference="primary",
+            retryReads=True,
+            retryWrites=True,
+            timeoutMS=int(timeout_seconds * 1000),
+            connectTimeoutMS=2000,
+            maxPoolSize=48,
+            event_listeners=list(listeners),
+        )
+        self._database = self._client[name]
+
+    def collection(self, name: str) -> "Collection":
+        """The collection of this name."""
+        return Collection(self._database[name], self.driver)
+
+    async def ping(self) -> Document:
+        """The server's own description of itself (`hello`).
+
+        Raises: StoreFault.
+        """
+        with translated():
+            reply: Document = await self._client.admin.command("hello")
+            return reply
+
+    async def drop(self) -> None:
+        """Deletes the whole database."""
+        with translated():
+            await self._client.drop_database(self.name)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        if self.driver == "motor":
+            self._client.close()
+        else:
+            await self._client.close()
+
+
+class Collection:
+    """One collection: reads give plain documents, writes say whether they found their document."""
+
+    def __init__(self, handle: Any, driver: DriverName) -> None:
+        self.name: str = handle.name
+        self._handle = handle
+        self._driver = driver
+
+    async def find(
+        self,
+        where: Filter,
+        *,
+        sort: str | None = None,
+        limit: int = 0,
+        without: Sequence[str] = (),
+    ) -> list[Document]:
+        """The matching documents, ascending by `sort`, at most `limit` (0: all)."""
+        projection = dict.fromkeys(without, False) or None
+        with translated():
+            cursor = self._handle.find(where, projection, limit=limit)
+            if sort:
+                cursor = cursor.sort(sort, ASCENDING)
+            documents: list[Document] = await cursor.to_list(None)
+            return documents
+
+    async def find_one(self, key: str) -> Document | None:
+        """The document with this `_id`, or nothing."""
+        with translated():
+            document: Document | None = await self._handle.find_one({"_id": key})
+            return document
+
+    async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
+        """What the pipeline gives."""
+        with translated():
+            cursor = self._handle.aggregate(list(pipeline))
+            if self._driver == "pymongo":
+                cursor = await cursor
+            documents: list[Document] = await cursor.to_list(None)
+            return documents
+
+    async def insert(self, document: Document) -> None:
+        """Writes a new document.
+
+        Raises: DuplicateKey when its `_id` is taken.
+        """
+        with translated():
+            await self._handle.insert_one(document)
+
+    async def insert_new(self, documents: Sequence[Document]) -> None:
+        """Writes those of the documents whose `_id` is free and leaves the others alone."""
+        with translated():
+            try:
+                await self._handle.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                problems = error.details["writeErrors"]
+                if any(problem["code"] != DUPLICATE_KEY for problem in problems):
+                    raise
+
+    async def update(
+        self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False
+    ) -> bool:
+        """Applies the change to the one matching document; false when there was none.
+
+        Raises: DuplicateKey when an upsert meets a document that the rest of the filter excludes.
+        """
+        with translated():
+            result = await self._handle.update_one(where, change, upsert=upsert)
+            return bool(result.matched_count or result.upserted_id is not None)
+
+    async def delete(self, where: Filter) -> bool:
+        """Deletes the one matching document; false when there was none."""
+        with translated():
+            result = await self._handle.delete_one(where)
+            return bool(result.deleted_count)
+
+    async def ensure_indexes(self, indexes: Sequence[IndexModel]) -> None:
+        """Creates the indexes that are missing."""
+        if indexes:
+            with translated():
+                await self._handle.create_indexes(list(indexes))
+
+    async def index_names(self) -> set[str]:
+        """The names of the indexes that exist."""
+        with translated():
+            cursor = self._handle.list_indexes()
+            if self._driver == "pymongo":
+                cursor = await cursor
+            return {index["name"] for index in await cursor.to_list(None)}
+
+    @asynccontextmanager
+    async def watch(
+        self, pipeline: Sequence[Document], *, resume_after: Document | None, wait_seconds: float
+    ) -> AsyncIterator[Any]:
+        """An open change stream; its `try_next()` waits at most `wait_seconds` for a change."""
+        with translated():
+            stream = self._handle.watch(
+                list(pipeline),
+                resume_after=resume_after,
+                max_await_time_ms=int(wait_seconds * 1000),
+            )
+            if self._driver == "pymongo":
+                stream = await stream
+            async with stream:
+                yield stream
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what a driver raises into the store's own errors."""
+    try:
+        yield
+    except DuplicateKeyError as error:
+        raise DuplicateKey(str(error)) from error
+    except ServerSelectionTimeoutError as error:
+        raise StoreUnavailable(str(error)) from error
+    except (ExecutionTimeout, WTimeoutError) as error:
+        raise StoreTimeout(str(error)) from error
+    except ConnectionFailure as error:
+        raise (StoreTimeout if error.timeout else StoreUnavailable)(str(error)) from error
+    except OperationFailure as error:
+        raise StoreFault(f"{error.code}: {error}") from error
+    except PyMongoError as error:
+        raise StoreFault(str(error)) from error

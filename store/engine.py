@@ -1,0 +1,127 @@
+"""The embedded engine: SecantusDB as a child process on this machine, for development and tests.
+
+It is GPL-2.0-only, an optional extra, its own process and never imported.
+"""
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STARTUP_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+class EngineFault(Exception):
+    """The embedded engine could not be started; the message says why and what to do."""
+
+
+class Engine:
+    """A running embedded engine; `uri` connects to it.
+
+    Processes that use one data directory at the same time share the engine of the first. The one
+    that started it stops it; when that one dies, so does the engine.
+    """
+
+    def __init__(self, port: int, process: "subprocess.Popen[bytes] | None") -> None:
+        self.port = port
+        self._process = process
+        # Without `poll`, a not-primary error costs ten seconds.
+        self.uri = f"mongodb://127.0.0.1:{port}/?serverMonitoringMode=poll"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if it is ours."""
+        return self._process.pid if self._process else None
+
+    def stop(self) -> None:
+        """Ends the engine if this process started it, and waits for it."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def start_engine(directory: Path, *, test_commands: bool = False) -> Engine:
+    """The engine of this directory: the one that runs already, else a new one.
+
+    Raises: EngineFault.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    note = directory / "engine.json"
+    running = _running_port(note)
+    if running is not None:
+        return Engine(running, None)
+    if importlib.util.find_spec("secantus") is None:
+        raise EngineFault(
+            "the embedded engine is not installed: install the extra `embedded`, "
+            "or set USERGRAPH_MONGODB_URI to a MongoDB server"
+        )
+    port = _free_port()
+    log = directory / "engine.log"
+    process = _spawn(directory, port, log, test_commands=test_commands)
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+            raise EngineFault(f"the embedded engine did not start; its log is {log}")
+        time.sleep(0.05)
+    note.write_text(json.dumps({"pid": process.pid, "port": port}))
+    return Engine(port, process)
+
+
+def _spawn(
+    directory: Path, port: int, log: Path, *, test_commands: bool
+) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "store.engine_process"),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--storage-path", str(directory / "data")),
+                # With 64 MB, a bulk load into an indexed collection was seen to stall for good.
+                *("--cache-size", "256M", "--log-level", "WARNING"),
+                "--sync-on-commit",  # without it, kill -9 loses acknowledged writes
+                *(["--enable-test-commands"] if test_commands else []),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            # Ctrl-C is for the parent: the engine stays until the parent has finished.
+            start_new_session=True,
+        )
+
+
+def _running_port(note: Path) -> int | None:
+    try:
+        known = json.loads(note.read_text())
+        os.kill(known["pid"], 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return int(known["port"]) if _answers(known["port"]) else None
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,29 @@
+"""What can go wrong between the service and its database.
+
+StoreFault
+├── StoreTimeout        the deadline passed; a write may or may not have happened
+├── StoreUnavailable    no server could be reached
+└── DuplicateKey        a document with this `_id` exists already
+"""
+
+
+class StoreFault(Exception):
+    """A database operation failed; the cause is in `__cause__`."""
+
+    code = "INTERNAL_SERVER_ERROR"
+
+
+class StoreTimeout(StoreFault):
+    """The deadline passed; a write may or may not have happened."""
+
+    code = "TIMEOUT"
+
+
+class StoreUnavailable(StoreFault):
+    """No server could be reached; a write may or may not have happened."""
+
+    code = "UNAVAILABLE"
+
+
+class DuplicateKey(StoreFault):
+    """A document with this `_id` exists already."""

@@ -1,0 +1,89 @@
+"""Lists of users: edges of one owner in one collection, newest first, read by one index range.
+
+An edge's `order` is its time counted backwards with the listed user behind it: unique, so one
+string keeps a place in the list while edges come and go, and ascending means newest first.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pymongo import IndexModel
+
+from store.driver import Collection, Database
+from store.records import Document, Edge, edge_from_document
+
+END_OF_TIME_MILLISECONDS = 253_402_300_800_000  # 10000-01-01, UTC
+
+
+def order_key(at: datetime, user_id: str) -> str:
+    """Where an edge to the user made at this moment stands in its list."""
+    return f"{END_OF_TIME_MILLISECONDS - round(at.timestamp() * 1000):012x}:{user_id}"
+
+
+def pair_key(owner: str, other: str) -> str:
+    """The `_id` of an edge: there is at most one between two users in one direction."""
+    return f"{owner}:{other}"
+
+
+class EdgeList:
+    """The rows of a collection as one list per owner.
+
+    `owner` and `other` name the fields that hold the list's owner and the listed user. With
+    `pending`, rows that are not carried through can be found.
+    """
+
+    def __init__(
+        self, database: Database, name: str, *, owner: str, other: str, pending: bool = False
+    ) -> None:
+        self.collection: Collection = database.collection(name)
+        self._users = database.collection("users")
+        self._name = name
+        self._owner = owner
+        self._other = other
+        self.indexes = [IndexModel([(owner, 1), ("order", 1)], name=f"{owner}_order")]
+        if pending:
+            self.indexes.append(IndexModel("pending", name="pending", sparse=True))
+
+    async def first_pages(self, owners: Sequence[str], limit: int) -> dict[str, list[Edge]]:
+        """The newest edges of each owner, at most `limit` each; one command for all."""
+        if len(owners) == 1:
+            return {owners[0]: await self.page(owners[0], None, limit)}
+        documents = await self._users.aggregate(
+            [
+                {"$match": {"_id": {"$in": list(owners)}}},
+                {"$project": {"_id": 1}},
+                {
+                    "$lookup": {
+                        "from": self._name,
+                        "localField": "_id",
+                        "foreignField": self._owner,
+                        "pipeline": [{"$sort": {"order": 1}}, {"$limit": limit}],
+                        "as": "edges",
+                    }
+                },
+            ]
+        )
+        return {document["_id"]: self._records(document["edges"]) for document in documents}
+
+    async def page(self, owner: str, after: str | None, limit: int) -> list[Edge]:
+        """The edges of one owner behind the place `after`, at most `limit`; one command."""
+        where: Document = {self._owner: owner}
+        if after is not None:
+            where["order"] = {"$gt": after}
+        return self._records(await self.collection.find(where, sort="order", limit=limit))
+
+    async def existing(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the (owner, other) pairs that have an edge; one command."""
+        keys = [pair_key(owner, other) for owner, other in pairs]
+        documents = await self.collection.find({"_id": {"$in": keys}})
+        return {(document[self._owner], document[self._other]) for document in documents}
+
+    async def sizes(self) -> dict[str, int]:
+        """How many edges each owner has; scans the collection."""
+        counted = await self.collection.aggregate(
+            [{"$group": {"_id": f"${self._owner}", "size": {"$sum": 1}}}]
+        )
+        return {row["_id"]: row["size"] for row in counted}
+
+    def _records(self, documents: Sequence[Document]) -> list[Edge]:
+        return [edge_from_document(document, self._other) for document in documents]

@@ -1,0 +1,78 @@
+"""The store: every collection of one database behind one door."""
+
+from collections.abc import Sequence
+
+from pymongo import IndexModel
+from pymongo.monitoring import CommandListener
+
+from store.blocks import Blocks
+from store.changes import ChangeFeed
+from store.driver import Collection, Database, Document, DriverName
+from store.follows import Follows
+from store.handles import Handles
+from store.idempotency import Idempotency
+from store.users import Users
+
+
+class Store:
+    """Users, handles, follows, blocks, idempotency keys and the change feed of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.users = Users(database)
+        self.handles = Handles(database, self.users)
+        self.follows = Follows(database, self.users)
+        self.blocks = Blocks(database, self.follows)
+        self.idempotency = Idempotency(database)
+        self.changes = ChangeFeed(database)
+
+    @classmethod
+    def connect(
+        cls,
+        uri: str,
+        name: str,
+        *,
+        driver: DriverName = "motor",
+        timeout_seconds: float = 5.0,
+        listeners: Sequence[CommandListener] = (),
+    ) -> "Store":
+        """A store over a connection that is opened with its first use."""
+        return cls(
+            Database(uri, name, driver=driver, timeout_seconds=timeout_seconds, listeners=listeners)
+        )
+
+    async def ensure_indexes(self) -> None:
+        """Creates the indexes that are missing. Raises: StoreFault."""
+        for collection, indexes in self._declared():
+            await collection.ensure_indexes(indexes)
+
+    async def missing_indexes(self) -> list[str]:
+        """The declared indexes that do not exist, as `collection.index`."""
+        missing = []
+        for collection, indexes in self._declared():
+            existing = await collection.index_names()
+            names = [index.document["name"] for index in indexes]
+            missing += [f"{collection.name}.{name}" for name in names if name not in existing]
+        return missing
+
+    async def ping(self) -> Document:
+        """The server's description of itself. Raises: StoreFault."""
+        return await self._database.ping()
+
+    async def drop(self) -> None:
+        """Deletes the whole database."""
+        await self._database.drop()
+
+    async def close(self) -> None:
+        """Stops the change feed and closes every connection."""
+        await self.changes.close()
+        await self._database.close()
+
+    def _declared(self) -> list[tuple[Collection, Sequence[IndexModel]]]:
+        lists = (self.follows.following, self.follows.followers, self.blocks.blocked)
+        return [
+            (self.users.collection, self.users.indexes),
+            (self.handles.collection, self.handles.indexes),
+            (self.idempotency.collection, self.idempotency.indexes),
+            *((edges.collection, edges.indexes) for edges in lists),
+        ]

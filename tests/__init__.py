@@ -1,0 +1,1 @@
+"""The suite; tests speak GraphQL, as a client does."""
