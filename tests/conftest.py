@@ -1,0 +1,97 @@
+"""Fixtures: an engine for the session, a database for each test, on each driver."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+from pymongo.monitoring import CommandListener
+
+from server.settings import Settings
+from store.driver import DriverName
+from store.engine import start_engine
+from store.store import Store
+from tests.subgraph import Clock, Subgraph
+
+DRIVERS = os.environ.get("USERGRAPH_MONGODB_DRIVER", "motor,pymongo").split(",")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Asks first whether the engine can be trusted at all."""
+    items.sort(key=lambda item: "contract" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server under test: the one of USERGRAPH_MONGODB_URI, else an embedded engine."""
+    if uri := os.environ.get("USERGRAPH_MONGODB_URI"):
+        yield uri
+        return
+    engine = start_engine(tmp_path_factory.mktemp("engine"), test_commands=True)
+    yield engine.uri
+    engine.stop()
+
+
+@pytest.fixture(scope="session", params=DRIVERS)
+def driver(request: pytest.FixtureRequest) -> DriverName:
+    """Each driver in turn."""
+    return cast(DriverName, request.param)
+
+
+class Commands(CommandListener):
+    """The database commands that were sent, by name."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: Any) -> None:
+        if event.command_name not in ("hello", "ping", "endSessions"):
+            self.names.append(event.command_name)
+
+    def succeeded(self, event: Any) -> None: ...
+
+    def failed(self, event: Any) -> None: ...
+
+    def taken(self) -> list[str]:
+        """The commands since the last time, sorted."""
+        names, self.names = self.names, []
+        return sorted(names)
+
+
+@pytest.fixture
+def commands() -> Commands:
+    """What the store of this test sends to the database."""
+    return Commands()
+
+
+@pytest.fixture
+async def store(mongodb_uri: str, driver: DriverName, commands: Commands) -> AsyncIterator[Store]:
+    """An empty database with its indexes, dropped afterwards."""
+    name = f"usergraph_test_{uuid4().hex[:12]}"
+    store = Store.connect(mongodb_uri, name, driver=driver, listeners=[commands])
+    await store.ensure_indexes()
+    yield store
+    await store.drop()
+    await store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The subgraph's clock."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory, whose development key signs the tokens of the tests."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+async def subgraph(store: Store, clock: Clock, data_dir: Path) -> AsyncIterator[Subgraph]:
+    """The subgraph over the store."""
+    subgraph = Subgraph(Settings(data_dir=data_dir), store, clock)
+    async with subgraph.http:
+        yield subgraph

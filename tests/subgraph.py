@@ -1,0 +1,123 @@
+"""A client of the subgraph in one process with it: asks over HTTP, as anybody."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from httpx import ASGITransport, AsyncClient, Response
+from starlette.applications import Starlette
+
+from resolvers.request import Policy
+from server.app import create_app
+from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
+from server.identity import DevelopmentKey, Identity
+from server.settings import Settings
+from store.store import Store
+
+REGISTER = """mutation ($input: RegisterUserInput!) {
+  registerUser(input: $input) { user { id } errors { code message path } }
+}"""
+
+
+class Clock:
+    """The time as the subgraph sees it; starts at the real one, because tokens do."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def advance(self, **duration: float) -> None:
+        """Lets time pass, as `timedelta` names it."""
+        self.moment += timedelta(**duration)
+
+
+class Subgraph:
+    """The whole subgraph over a store, and what tests do with it again and again."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.key = DevelopmentKey(settings.data_dir)
+        self.identity = Identity(
+            self.key.public_keys,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            leeway_seconds=settings.token_leeway_seconds,
+        )
+        self.app: Starlette = create_app(settings, store, self.identity, now=clock)
+        transport = ASGITransport(self.app, raise_app_exceptions=True)
+        self.http = AsyncClient(transport=transport, base_url="http://subgraph")
+
+    @property
+    def policy(self) -> Policy:
+        return self.settings.policy
+
+    def token(self, user_id: str | None, scopes: Iterable[str] | None = None) -> str:
+        """A token for a person, or for a service when there is no user."""
+        default = PERSON_SCOPES if user_id else SERVICE_TOKEN_SCOPES
+        return self.key.token(
+            issuer=self.settings.token_issuer,
+            audience=self.settings.token_audience,
+            user_id=user_id,
+            scopes=default if scopes is None else scopes,
+            lifetime_seconds=3600,
+        )
+
+    async def post(self, query: str, token: str | None = None, **variables: Any) -> Response:
+        """The HTTP answer to an operation."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        body = {"query": query, "variables": variables}
+        return await self.http.post("/graphql", json=body, headers=headers)
+
+    async def ask(
+        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
+    ) -> Any:
+        """The whole answer to an operation of this person; anonymous without one."""
+        if viewer is not None:
+            token = self.token(viewer)
+        return (await self.post(query, token, **variables)).json()
+
+    async def data(
+        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
+    ) -> Any:
+        """The data of an answer that has no errors."""
+        answer = await self.ask(query, viewer, token=token, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    async def register(self, handle: str, **values: Any) -> str:
+        """The id of a new user."""
+        data = await self.data(REGISTER, token=self.token(None), input={"handle": handle, **values})
+        assert data["registerUser"]["errors"] == []
+        user_id: str = data["registerUser"]["user"]["id"]
+        return user_id
+
+    async def follow(self, viewer: str, *targets: str) -> None:
+        """Makes the viewer follow the others, one after the other, a second apart."""
+        for target in targets:
+            self.clock.advance(seconds=1)
+            data = await self.data(
+                "mutation ($id: ID!) { follow(input: {userId: $id}) { errors { code } } }",
+                viewer,
+                id=target,
+            )
+            assert data == {"follow": {"errors": []}}
+
+    async def block(self, viewer: str, target: str) -> None:
+        """Makes the viewer block the other."""
+        data = await self.data(
+            "mutation ($id: ID!) { block(input: {userId: $id}) { errors { code } } }",
+            viewer,
+            id=target,
+        )
+        assert data == {"block": {"errors": []}}
+
+    async def set_status(self, user_id: str, status: str) -> None:
+        """Puts an account into a state that no mutation leads to yet."""
+        found = await self.store.users.collection.update(
+            {"_id": user_id}, {"$set": {"status.value": status}}
+        )
+        assert found
