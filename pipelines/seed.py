@@ -129,11 +129,10 @@ def sample_user(index: int, *, followers: int = 0, following: int = 0) -> User:
 
 
 def sample_follows(index: int) -> list[EdgeAt]:
-    """Whom a sample user follows: users before it, the first ones most."""
+    """Whom a sample user follows: users before it, the first ones most; no erased ones."""
     random = Random(f"follows {index}")
-    targets = {
-        int(index * random.random() ** 2) for _ in range(min(index, random.randrange(3, 14)))
-    }
+    drawn = {int(index * random.random() ** 2) for _ in range(min(index, random.randrange(3, 14)))}
+    targets = set() if _is_erased(index) else {target for target in drawn if not _is_erased(target)}
     return [
         (
             sample_id(index),
@@ -148,6 +147,10 @@ def batches(items: Iterator[T]) -> Iterator[list[T]]:
     """The items in lists of a thousand."""
     while batch := list(islice(items, BATCH)):
         yield batch
+
+
+def _is_erased(index: int) -> bool:
+    return OTHER_STATUS.get(index % 100) is Status.ERASED
 
 
 def _created_at(index: int) -> datetime:

@@ -1,5 +1,6 @@
 """Blocks: blocking and unblocking somebody."""
 
+from resolvers import rules
 from resolvers.follows import other_user
 from resolvers.mutations import (
     Control,
@@ -40,11 +41,15 @@ async def unblock(request: Request, user_id: str, control: Control) -> Outcome:
 
     async def act(operation: Operation) -> Outcome:
         await active_user(request, viewer_id)
-        target = await other_user(request, viewer_id, user_id, control)
+        pair = (viewer_id, rules.identifier(user_id, "userId"))
+        is_blocking = bool(await request.store.blocks.existing([pair]))
+        if not is_blocking or control.if_rev is not None:
+            # Somebody who blocks the viewer is not there for them, but a block of one's own is.
+            await other_user(request, viewer_id, user_id, control)
         if control.dry_run:
-            return await _forecast(request, viewer_id, target.id, blocks=False)
-        await request.store.blocks.remove(viewer_id, target.id)
-        return Outcome(target.id)
+            return await _forecast(request, viewer_id, user_id, blocks=False)
+        await request.store.blocks.remove(*pair)
+        return Outcome(user_id)
 
     return await carry_out(request, "unblock", control, {"userId": user_id}, act)
 

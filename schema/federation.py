@@ -108,8 +108,11 @@ class FederatedSchema(Schema):
                 continue
             if isinstance(original, StoreFault):
                 _hide(error, original.code, "The database did not do what was asked of it")
+            elif isinstance(original, RecursionError):
+                error.message = "The operation is nested too deeply."
+                error.extensions = {**extensions, "code": "BAD_REQUEST"}
             elif original is None or isinstance(original, GraphQLError):
-                error.extensions = {**extensions, "code": _code_of_request_error(error)}
+                error.extensions = {**extensions, "code": _code(error, execution_context)}
             else:
                 _hide(error, "INTERNAL_SERVER_ERROR", "Something went wrong here")
 
@@ -168,12 +171,12 @@ def _hide(error: GraphQLError, code: str, message: str) -> None:
     error.extensions = {"code": code, "incident": incident}
 
 
-def _code_of_request_error(error: GraphQLError) -> str:
+def _code(error: GraphQLError, context: ExecutionContext | None) -> str:
+    """The code of an error that GraphQL itself found in a request."""
     if isinstance(error, GraphQLSyntaxError):
         return "GRAPHQL_PARSE_FAILED"
-    if error.path or "got invalid value" in error.message or "of required type" in error.message:
-        return "BAD_USER_INPUT"
-    return "GRAPHQL_VALIDATION_FAILED"
+    was_executed = error.path or (context is not None and context.result is not None)
+    return "BAD_USER_INPUT" if was_executed else "GRAPHQL_VALIDATION_FAILED"
 
 
 def _entities(schema: GraphQLSchema) -> Iterator[tuple[str, Entity]]:

@@ -300,7 +300,7 @@ class UserQueries:
         by: Annotated[UserBy, strawberry.argument(description="How the user is named.")],
     ) -> User | None:
         """One user; null when there is none."""
-        if by.id:
+        if by.id is not None and by.id is not UNSET:
             return _user(await resolvers.user_by_id(info.context, by.id, "by", "id"))
         return _user(await resolvers.user_by_handle(info.context, by.handle or "", "by", "handle"))
 

@@ -55,8 +55,7 @@ def serve() -> None:
     listening = _listen(settings)
     port = listening.getsockname()[1]
     with _store(settings) as open_store:
-        if settings.mongodb_uri is None:
-            asyncio.run(_seed_if_empty(open_store))
+        asyncio.run(_prepare(open_store, with_samples=settings.mongodb_uri is None))
         identity, token = _identity(settings)
         address = f"http://{settings.host}:{port}/graphql"
         session = None
@@ -157,11 +156,15 @@ def _store(settings: Settings) -> Iterator[OpenStore]:
             engine.stop()
 
 
-async def _seed_if_empty(open_store: OpenStore) -> None:
+async def _prepare(open_store: OpenStore, *, with_samples: bool) -> None:
+    """Finds out early whether the database can be used, and fills an empty one with samples."""
     store = open_store()
-    is_empty = not await store.users.any()
-    await store.close()
-    if is_empty:
+    try:
+        await store.ensure_indexes()
+        is_empty = not await store.users.any()
+    finally:
+        await store.close()
+    if with_samples and is_empty:
         await _seed(open_store(), SAMPLE_USERS)
 
 

@@ -120,8 +120,6 @@ class GraphQLEndpoint:
             raise RequestError(
                 400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation."
             ) from error
-        except RecursionError:
-            raise RequestError(400, "BAD_REQUEST", "The operation is nested too deeply.") from None
         assert isinstance(result, ExecutionResult)
         return result
 

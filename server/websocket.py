@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types.unset import UnsetType
 
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
@@ -53,7 +54,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         made = self._make_request(None)
         return Connection(viewer=None, store=made.store, now=made.now, policy=made.policy)
 
-    async def on_ws_connect(self, context: Connection) -> None:
+    async def on_ws_connect(self, context: Connection) -> UnsetType:
         """Takes the token from `{"Authorization": "Bearer ..."}`; a wrong one closes with 4403."""
         params = {name.lower(): value for name, value in context.connection_params.items()}
         authorization = params.get("authorization")
@@ -63,3 +64,4 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
             context.viewer = self._identity.viewer(authorization)
         except InvalidToken as error:
             raise ConnectionRejectionError from error
+        return UnsetType()

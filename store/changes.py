@@ -8,7 +8,7 @@ by key instead.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -77,6 +77,7 @@ class ChangeFeed:
             if self._task is None:
                 self._task = asyncio.create_task(self._run())
             await self._ready.wait()
+            await self._catch_up([user_id])  # what changed since the caller looked
             yield watcher
         finally:
             watchers = self._watchers[user_id]
@@ -99,7 +100,7 @@ class ChangeFeed:
                 logger.warning("change stream lost, reading watched users by key: %s", fault)
                 self._token = None
             try:
-                await self._catch_up()
+                await self._catch_up(list(self._watchers))
                 self._ready.set()
             except StoreFault as fault:
                 logger.warning("watched users could not be read: %s", fault)
@@ -110,7 +111,7 @@ class ChangeFeed:
         async with self._users.watch(
             REVISIONS, resume_after=self._token, wait_seconds=WAIT_SECONDS
         ) as stream:
-            await self._catch_up()
+            await self._catch_up(list(self._watchers))
             self._ready.set()
             while True:
                 change = await stream.try_next()
@@ -118,10 +119,9 @@ class ChangeFeed:
                 if change is not None:
                     self._notify(change["documentKey"]["_id"], _revision(change))
 
-    async def _catch_up(self) -> None:
-        watched = list(self._watchers)
-        if watched:
-            for document in await self._users.find({"_id": {"$in": watched}}):
+    async def _catch_up(self, user_ids: Sequence[str]) -> None:
+        if user_ids:
+            for document in await self._users.find({"_id": {"$in": list(user_ids)}}):
                 self._notify(document["_id"], document["rev"])
 
     def _notify(self, user_id: str, rev: int) -> None:

