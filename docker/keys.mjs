@@ -38,11 +38,12 @@ function token() {
     iss: TOKEN_ISSUER,
     aud: TOKEN_AUDIENCE,
     sub: subject,
+    client_id: "docker-compose",
     iat: issued,
     exp: issued + LIFETIME_SECONDS,
     ...(scope && { scope }),
   };
-  const signed = [{ alg: "ES256", typ: "JWT", kid: jwk.kid }, claims].map(base64url).join(".");
+  const signed = [{ alg: "ES256", typ: "at+jwt", kid: jwk.kid }, claims].map(base64url).join(".");
   const key = createPrivateKey({ key: jwk, format: "jwk" });
   const signature = sign("sha256", Buffer.from(signed), { key, dsaEncoding: "ieee-p1363" });
   return `${signed}.${signature.toString("base64url")}`;

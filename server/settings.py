@@ -115,9 +115,10 @@ def load_settings() -> Settings:
 
 
 def _unknown_keys() -> Iterator[str]:
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
     for key in sorted(os.environ):
-        if key.upper().startswith(PREFIX) and key.upper() not in known:
-            close = difflib.get_close_matches(key.upper(), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "docs/configuration.md lists them all"
+        name = key.upper().removeprefix(PREFIX)
+        if key.upper().startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/configuration.md has all"
             yield f"{key}: there is no such setting; {hint}"

@@ -14,7 +14,7 @@ from store.records import Document, Status, User, user_from_document
 SCHEMA_VERSION = 1
 OUTBOX_LENGTH = 32
 """Events kept with a user until a relay takes them; older ones are dropped."""
-COUNT_OPERATIONS = 32
+COUNT_OPERATIONS = 128
 """Operations remembered per user so that counting one of them twice has no effect."""
 
 BOOKKEEPING = ("outbox", "counts.operations")

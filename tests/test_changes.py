@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -15,6 +14,7 @@ from store.driver import DriverName
 from store.errors import StoreFault
 from store.ids import new_id
 from store.store import Store
+from tests.listening import listening, until
 from tests.subgraph import Subgraph
 
 CHANGES = (
@@ -25,22 +25,9 @@ CHANGES = (
 @pytest.fixture
 async def address(subgraph: Subgraph) -> AsyncIterator[str]:
     """The subgraph on a real port."""
-    config = uvicorn.Config(
-        subgraph.app,
-        port=0,
-        lifespan="off",
-        log_config=None,
-        ws="websockets-sansio",
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server._serve())
-    await until(lambda: server.started)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"ws://127.0.0.1:{port}/graphql"
-    await subgraph.store.changes.close()
-    server.should_exit = True
-    await task
+    async with listening(subgraph.app) as address:
+        yield f"ws://{address}/graphql"
+        await subgraph.store.changes.close()
 
 
 class Socket:
@@ -73,13 +60,6 @@ async def opened(address: str, token: str | None = None) -> AsyncIterator[Socket
 async def until_watched(store: Store, user_id: str) -> None:
     """Waits until the change feed listens for the user."""
     await until(lambda: user_id in store.changes._watchers and store.changes._ready.is_set())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits at most ten seconds for something that nobody tells."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0.01)
 
 
 async def update(subgraph: Subgraph, viewer: str, bio: str) -> None:

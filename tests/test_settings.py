@@ -1,0 +1,89 @@
+"""Settings: documented, and refused with a helpful word when they cannot be used."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
+from server.settings import PREFIX, Settings, SettingsError, load_settings
+
+PAGE = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    rows = re.findall(r"^\| `(USERGRAPH_\w+)` \| (.+?) \| (.+) \|$", PAGE, re.MULTILINE)
+    expected = [
+        (
+            PREFIX + name.upper(),
+            "(none)"
+            if field.default is None
+            else f"`{getattr(field.default, 'value', field.default)}`",
+            field.description,
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+    assert rows == expected
+
+
+def test_every_scope_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([a-z:]+)` \| (?:person|service)", PAGE, re.MULTILINE))
+    assert documented == {*MUTATION_SCOPES.values(), *SERVICE_SCOPES.values(), "users:staff"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (
+            "USERGRAPH_PROT",
+            "1",
+            "USERGRAPH_PROT: there is no such setting; did you mean USERGRAPH_PORT?",
+        ),
+        (
+            "usergraph_prot",
+            "1",
+            "usergraph_prot: there is no such setting; did you mean USERGRAPH_PORT?",
+        ),
+        (
+            "USERGRAPH_XYZZY",
+            "",
+            "USERGRAPH_XYZZY: there is no such setting; docs/configuration.md has all",
+        ),
+        ("USERGRAPH_PORT", "many", "USERGRAPH_PORT: Input should be a valid integer"),
+        ("USERGRAPH_PORT", "70000", "USERGRAPH_PORT: Input should be less than or equal to 65535"),
+        (
+            "USERGRAPH_MONGODB_DRIVER",
+            "mongoose",
+            "USERGRAPH_MONGODB_DRIVER: Input should be 'motor' or",
+        ),
+        ("USERGRAPH_MONGODB_DATABASE", "a.b", "USERGRAPH_MONGODB_DATABASE: String should match"),
+        ("USERGRAPH_FEDERATION_PROFILE", "apollo", "USERGRAPH_FEDERATION_PROFILE: Input should be"),
+        (
+            "USERGRAPH_MONGODB_TIMEOUT_SECONDS",
+            "0",
+            "USERGRAPH_MONGODB_TIMEOUT_SECONDS: Input should",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(key, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert says in str(refused.value)
+
+
+def test_all_problems_are_told_at_once_and_no_value_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERGRAPH_PORT", "hunter2")
+    monkeypatch.setenv("USERGRAPH_LOG_LEVEL", "hunter2")
+    monkeypatch.setenv("USERGRAPH_MONGO_URI", "mongodb://user:hunter2@db")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert len(str(refused.value).splitlines()) == 3
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_connection_string_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USERGRAPH_MONGODB_URI", "mongodb://user:hunter2@db")
+    assert "hunter2" not in repr(load_settings())
