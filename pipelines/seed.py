@@ -100,6 +100,8 @@ def sample_user(index: int, *, followers: int = 0, following: int = 0) -> User:
     """One sample user; an erased one has nothing but its id and status."""
     random = Random(f"profile {index}")
     first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
+    if index == 0:
+        first = FIRST_HANDLE.title()
     created_at = _created_at(index)
     status = OTHER_STATUS.get(index % 100, Status.ACTIVE)
     if status is Status.ERASED:

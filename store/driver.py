@@ -30,6 +30,8 @@ Document = dict[str, Any]
 Filter = Mapping[str, Any]
 
 DUPLICATE_KEY = 11000
+ONE_REPLY = 100_000
+"""Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
 
 class Database:
@@ -115,7 +117,7 @@ class Collection:
         """The matching documents, ascending by `sort`, at most `limit` (0: all)."""
         projection = dict.fromkeys(without, False) or None
         with translated():
-            cursor = self._handle.find(where, projection, limit=limit)
+            cursor = self._handle.find(where, projection, limit=limit, batch_size=ONE_REPLY)
             if sort:
                 cursor = cursor.sort(sort, ASCENDING)
             documents: list[Document] = await cursor.to_list(None)
@@ -130,7 +132,7 @@ class Collection:
     async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
         """What the pipeline gives."""
         with translated():
-            cursor = self._handle.aggregate(list(pipeline))
+            cursor = self._handle.aggregate(list(pipeline), batchSize=ONE_REPLY)
             if self._driver == "pymongo":
                 cursor = await cursor
             documents: list[Document] = await cursor.to_list(None)

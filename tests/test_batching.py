@@ -23,7 +23,7 @@ async def stars(subgraph: Subgraph, count: int) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("count", [1, 10, 100])
+@pytest.mark.parametrize("count", [1, 10, 100, 250])
 async def test_entities_by_id_are_one_command(
     subgraph: Subgraph, commands: Commands, count: int
 ) -> None:
