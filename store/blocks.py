@@ -6,7 +6,7 @@ from datetime import datetime
 from store.driver import Database
 from store.errors import DuplicateKey
 from store.follows import Follows
-from store.lists import EdgeList, order_key, pair_key
+from store.lists import EdgeList, new_edge, pair_key
 from store.records import Document
 
 
@@ -24,15 +24,7 @@ class Blocks:
 
     async def add(self, source: str, target: str, *, operation: str, at: datetime) -> None:
         """Makes source block target and ends the follows between them."""
-        edge: Document = {
-            "_id": pair_key(source, target),
-            "source": source,
-            "target": target,
-            "order": order_key(at, target),
-            "at": at,
-            "op": operation,
-            "pending": at,
-        }
+        edge = new_edge(source, target, operation=operation, at=at)
         try:
             await self._edges.insert(edge)
         except DuplicateKey:

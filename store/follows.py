@@ -10,7 +10,7 @@ from datetime import datetime
 
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
-from store.lists import EdgeList, order_key, pair_key
+from store.lists import EdgeList, new_edge, order_key, pair_key
 from store.records import Document
 from store.users import Users
 
@@ -31,15 +31,7 @@ class Follows:
 
     async def add(self, source: str, target: str, *, operation: str, at: datetime) -> bool:
         """Makes source follow target; false when it did so before this operation."""
-        edge: Document = {
-            "_id": pair_key(source, target),
-            "source": source,
-            "target": target,
-            "order": order_key(at, target),
-            "at": at,
-            "op": operation,
-            "pending": at,
-        }
+        edge = new_edge(source, target, operation=operation, at=at)
         try:
             await self._edges.insert(edge)
         except DuplicateKey:

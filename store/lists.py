@@ -25,6 +25,19 @@ def pair_key(owner: str, other: str) -> str:
     return f"{owner}:{other}"
 
 
+def new_edge(source: str, target: str, *, operation: str, at: datetime) -> Document:
+    """An edge that is yet to be carried through, as stored."""
+    return {
+        "_id": pair_key(source, target),
+        "source": source,
+        "target": target,
+        "order": order_key(at, target),
+        "at": at,
+        "op": operation,
+        "pending": at,
+    }
+
+
 class EdgeList:
     """The rows of a collection as one list per owner.
 
