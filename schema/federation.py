@@ -108,9 +108,6 @@ class FederatedSchema(Schema):
                 continue
             if isinstance(original, StoreFault):
                 _hide(error, original.code, "The database did not do what was asked of it")
-            elif isinstance(original, RecursionError):
-                error.message = "The operation is nested too deeply."
-                error.extensions = {**extensions, "code": "BAD_REQUEST"}
             elif original is None or isinstance(original, GraphQLError):
                 error.extensions = {**extensions, "code": _code(error, execution_context)}
             else:
