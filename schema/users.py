@@ -80,6 +80,9 @@ class UserPrivate:
     locale: str | None = strawberry.field(description="Language of the app as a BCP 47 tag.")
     time_zone: str | None = strawberry.field(description="IANA time zone.")
     created_at: datetime = strawberry.field(description="When the account was registered.")
+    handle_changed_at: datetime | None = strawberry.field(
+        description="When the handle was changed last; null when it never was."
+    )
     former_handles: list[FormerHandle] = strawberry.field(
         description="Handles that still lead here until others may have them."
     )
@@ -228,6 +231,7 @@ class User:
             locale=user.locale,
             time_zone=user.time_zone,
             created_at=user.created_at,
+            handle_changed_at=user.handle_changed_at,
             former_handles=[
                 FormerHandle(handle=former.handle, until=former.until)
                 for former in user.former_handles

@@ -14,13 +14,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipelines.seed import FIRST_HANDLE, sample_id, seed
+from pipelines.seed import sample_id, seed
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.doctor import examine
 from server.examples import examples
 from server.explorer import Session
+from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, read_keys
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
@@ -67,7 +68,7 @@ def serve() -> None:
             identity,
             session,
             listening,
-            greet=lambda: _greet(settings, address, token),
+            greet=lambda: print(greeting(settings, address, token), flush=True),
         )
 
 
@@ -265,33 +266,6 @@ def _listen(settings: Settings) -> socket.socket:
             "Set USERGRAPH_PORT to another port (0 takes a free one)."
         )
     return listening
-
-
-def _greet(settings: Settings, address: str, sample_token: str | None) -> None:
-    print(f"\nUsergraph answers at {address}")
-    if settings.serves_explorer:
-        print(f"Explore it at      {address.removesuffix('graphql')}")
-    if sample_token is None:
-        return
-    query = f'{{ user(by: {{handle: \\"{FIRST_HANDLE}\\"}}) {{ displayName followers(first: 5) '
-    query += "{ edges { node { handle } } } } }"
-    print(
-        f"""
-Tokens are signed with a development key kept in {settings.data_dir}: not for production.
-A token for the sample user @{FIRST_HANDLE} ({sample_id(0)}):
-
-{sample_token}
-
-Try:
-  curl {address} -H 'content-type: application/json' \\
-    -d '{{"query":"{query}"}}'
-  curl {address} -H 'content-type: application/json' -H "authorization: Bearer $TOKEN" \\
-    -d '{{"query":"{{ viewer {{ user {{ handle private {{ createdAt }} }} }} }}"}}'
-
-Ctrl-C stops it; the data stays in {settings.data_dir}.
-""",
-        flush=True,
-    )
 
 
 def _settings() -> Settings:

@@ -1,0 +1,48 @@
+"""What `serve` says once it answers: where, as whom, and what to try."""
+
+import json
+import shlex
+from pathlib import Path
+
+from pipelines.seed import FIRST_HANDLE, sample_id
+from server.settings import Settings
+
+QUERIES = (
+    f'{{ user(by: {{handle: "{FIRST_HANDLE}"}}) '
+    "{ displayName followers(first: 5) { edges { node { handle } } } } }",
+    f'{{ _entities(representations: [{{__typename: "User", handle: "{FIRST_HANDLE}"}}]) '
+    "{ ... on User { id displayName } } }",
+)
+OWN_QUERY = "{ viewer { user { handle private { createdAt } } } }"
+
+
+def greeting(settings: Settings, address: str, token: str | None) -> str:
+    """The address; with a token of a sample user also the token and requests to paste."""
+    lines = [f"\nUsergraph answers at {address}"]
+    if settings.serves_explorer:
+        lines.append(f"Explore it at      {address.removesuffix('graphql')}")
+    if token is not None:
+        lines += _samples(settings.data_dir, address, token)
+    return "\n".join(lines)
+
+
+def _samples(data_dir: Path, address: str, token: str) -> list[str]:
+    return [
+        "",
+        f"Tokens are signed with a development key kept in {data_dir}: not for production.",
+        f"A token for the sample user @{FIRST_HANDLE} ({sample_id(0)}):",
+        "",
+        token,
+        "",
+        "Try, with that token in TOKEN:",
+        *(_curl(address, query) for query in QUERIES),
+        _curl(address, OWN_QUERY, '-H "authorization: Bearer $TOKEN" '),
+        "",
+        f"Ctrl-C stops it; the data stay in {data_dir}.",
+        "",
+    ]
+
+
+def _curl(address: str, query: str, header: str = "") -> str:
+    body = shlex.quote(json.dumps({"query": query}))
+    return f"  curl {address} {header}-H 'content-type: application/json' \\\n    -d {body}"
