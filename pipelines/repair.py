@@ -23,6 +23,9 @@ async def repair(store: Store, now: datetime) -> int:
     follows = await store.follows.pending(before)
     for edge in follows:
         await store.follows.complete(edge)
+        pair = (edge["source"], edge["target"])
+        if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
+            await store.follows.remove(*pair, at=now)
     return len(blocks) + len(follows)
 
 

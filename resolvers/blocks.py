@@ -27,9 +27,7 @@ async def block(request: Request, user_id: str, control: Control) -> Outcome:
         target = await other_user(request, viewer_id, user_id, control)
         if control.dry_run:
             return await _forecast(request, viewer_id, target.id, blocks=True)
-        await request.store.blocks.add(
-            viewer_id, target.id, operation=operation.id, at=operation.now
-        )
+        await request.store.blocks.add(viewer_id, target.id, at=operation.now)
         return Outcome(target.id)
 
     return await carry_out(request, "block", control, {"userId": user_id}, act)

@@ -67,17 +67,15 @@ async def follow(request: Request, user_id: str, control: Control) -> Outcome:
             )
         pair = (viewer_id, target.id)
         if await request.store.blocks.existing([pair]):
-            raise NotAllowedRefusal(
-                message="Unblock the user first.", path=("userId",), reason=DenialReason.BLOCKING
-            )
+            raise _blocking()
         if control.dry_run:
             return await _forecast(request, viewer_id, target, follows=True)
-        await request.store.follows.add(*pair, operation=operation.id, at=operation.now)
-        if await _is_blocked(request, viewer_id, target.id):  # a block that came in between
-            await request.store.follows.remove(
-                *pair, operation=f"{operation.id}-undo", at=operation.now
-            )
-            raise _nobody()
+        await request.store.follows.add(*pair, at=operation.now)
+        # A block that came in between ends the follow, whichever of the two was first.
+        blocks = await request.store.blocks.existing([pair, pair[::-1]])
+        if blocks:
+            await request.store.follows.remove(*pair, at=operation.now)
+            raise _blocking() if pair in blocks else _nobody()
         return Outcome(target.id)
 
     return await carry_out(request, "follow", control, {"userId": user_id}, act)
@@ -92,9 +90,7 @@ async def unfollow(request: Request, user_id: str, control: Control) -> Outcome:
         target = await other_user(request, viewer_id, user_id, control)
         if control.dry_run:
             return await _forecast(request, viewer_id, target, follows=False)
-        await request.store.follows.remove(
-            viewer_id, target.id, operation=operation.id, at=operation.now
-        )
+        await request.store.follows.remove(viewer_id, target.id, at=operation.now)
         return Outcome(target.id)
 
     return await carry_out(request, "unfollow", control, {"userId": user_id}, act)
@@ -117,6 +113,12 @@ async def other_user(request: Request, viewer_id: str, user_id: str, control: Co
 
 async def _is_blocked(request: Request, viewer_id: str, user_id: str) -> bool:
     return bool(await request.store.blocks.existing([(user_id, viewer_id)]))
+
+
+def _blocking() -> NotAllowedRefusal:
+    return NotAllowedRefusal(
+        message="Unblock the user first.", path=("userId",), reason=DenialReason.BLOCKING
+    )
 
 
 def _nobody() -> NotFoundRefusal:

@@ -1,10 +1,12 @@
 """What every mutation shares: control, outcome, idempotency, dry run, and the guarded change."""
 
+import asyncio
 import hashlib
 import itertools
 import json
+import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +29,8 @@ from store.records import Attempt, Status, User, to_stored_precision
 
 CHANGE_ATTEMPTS = 20
 """How often a change is tried again when others write the same user at the same time."""
+PAUSE_SECONDS = 0.01
+"""How much longer, at most, the pause before each further try is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,10 @@ async def carry_out(
     now = to_stored_precision(request.now())
     key = control.idempotency_key
     try:
+        if key is not None:
+            rules.idempotency_key(key, "control", "idempotencyKey")
         if key is None or control.dry_run:
             return await act(Operation(new_id(), new_id(), control, now))
-        rules.idempotency_key(key, "control", "idempotencyKey")
         return await _carry_out_once(request, name, control, arguments, act, now)
     except Refusal as refusal:
         return Outcome(refusals=(refusal,))
@@ -130,10 +135,11 @@ async def change_user(
         ):
             return Outcome(user.id)
         if attempt == CHANGE_ATTEMPTS:
-            raise ConflictRefusal(
+            raise TooSoonRefusal(
                 message="Too many others changed this user at the same time; try again.",
-                current_rev=user.rev,
+                retry_after_seconds=1,
             )
+        await asyncio.sleep(random.random() * attempt * PAUSE_SECONDS)
     raise AssertionError("unreachable")
 
 
@@ -214,7 +220,7 @@ async def _take_over(request: Request, attempt: Attempt, now: datetime) -> Attem
             path=("control", "idempotencyKey"),
             retry_after_seconds=max(1, round(remaining.total_seconds())),
         )
-    return attempt
+    return replace(attempt, started_at=now)
 
 
 def _digest(value: object) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import strawberry
 from strawberry import UNSET
@@ -16,6 +16,8 @@ from resolvers.request import Request
 from resolvers.users import user_by_id
 from schema.enums import DenialReason
 from schema.users import User
+
+T = TypeVar("T")
 
 
 @strawberry.input(description="How a mutation is to be carried out.")
@@ -142,13 +144,18 @@ class Payload:
         )
 
 
+def given(value: T | None) -> T | None:
+    """The value, or None when it was left out."""
+    return None if value is UNSET else value
+
+
 def control_of(control: MutationControl | None) -> Control:
     """The input as the resolvers take it."""
     if not control:
         return Control()
     return Control(
-        idempotency_key=control.idempotency_key or None,
-        if_rev=None if control.if_rev is UNSET else control.if_rev,
+        idempotency_key=given(control.idempotency_key),
+        if_rev=given(control.if_rev),
         dry_run=control.dry_run,
     )
 

@@ -7,7 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from resolvers import profiles as resolvers
-from schema.mutations import MutationControl, Payload, control_of
+from schema.mutations import MutationControl, Payload, control_of, given
 from schema.users import Ask
 
 
@@ -92,10 +92,10 @@ class ProfileMutations:
         """Makes a new active user."""
         wish = resolvers.Registration(
             handle=input.handle,
-            display_name=input.display_name or None,
-            country=input.country or None,
-            locale=input.locale or None,
-            time_zone=input.time_zone or None,
+            display_name=given(input.display_name),
+            country=given(input.country),
+            locale=given(input.locale),
+            time_zone=given(input.time_zone),
         )
         outcome = await resolvers.register_user(info.context, wish, control_of(input.control))
         return await RegisterUserPayload.of(info.context, outcome)
@@ -109,7 +109,7 @@ class ProfileMutations:
         """Changes the viewer's own profile."""
         wish = _given(input)
         if input.links:
-            wish["links"] = [{"url": link.url, "label": link.label or None} for link in input.links]
+            wish["links"] = [{"url": link.url, "label": given(link.label)} for link in input.links]
         outcome = await resolvers.update_profile(info.context, wish, control_of(input.control))
         return await UpdateProfilePayload.of(info.context, outcome)
 

@@ -22,9 +22,9 @@ class Blocks:
         """Those of the (source, target) pairs where source blocks target; one command."""
         return await self.blocked.existing(pairs)
 
-    async def add(self, source: str, target: str, *, operation: str, at: datetime) -> None:
+    async def add(self, source: str, target: str, *, at: datetime) -> None:
         """Makes source block target and ends the follows between them."""
-        edge = new_edge(source, target, operation=operation, at=at)
+        edge = new_edge(source, target, at=at)
         try:
             await self._edges.insert(edge)
         except DuplicateKey:
@@ -43,8 +43,7 @@ class Blocks:
 
     async def complete(self, edge: Document) -> None:
         """Carries a block through: no follows between the two, no longer pending. Repeatable."""
-        source, target, operation = edge["source"], edge["target"], edge["op"]
-        at = edge["at"]
-        await self._follows.remove(source, target, operation=f"{operation}-out", at=at)
-        await self._follows.remove(target, source, operation=f"{operation}-in", at=at)
+        source, target, at = edge["source"], edge["target"], edge["at"]
+        await self._follows.remove(source, target, at=at)
+        await self._follows.remove(target, source, at=at)
         await self._edges.update({"_id": edge["_id"]}, {"$unset": {"pending": ""}})

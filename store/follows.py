@@ -10,6 +10,7 @@ from datetime import datetime
 
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
+from store.ids import new_id
 from store.lists import EdgeList, new_edge, order_key, pair_key
 from store.records import Document
 from store.users import Users
@@ -29,32 +30,27 @@ class Follows:
         """Those of the (source, target) pairs where source follows target; one command."""
         return await self.following.existing(pairs)
 
-    async def add(self, source: str, target: str, *, operation: str, at: datetime) -> bool:
-        """Makes source follow target; false when it did so before this operation."""
-        edge = new_edge(source, target, operation=operation, at=at)
-        try:
-            await self._edges.insert(edge)
-        except DuplicateKey:
-            existing = await self._settled(source, target)
-            if existing is None:  # it was on its way out
-                return await self.add(source, target, operation=operation, at=at)
-            return bool(existing["op"] == operation)
-        await self.complete(edge)
-        return True
+    async def add(self, source: str, target: str, *, at: datetime) -> None:
+        """Makes source follow target; changes nothing when it does."""
+        edge = new_edge(source, target, at=at)
+        while True:
+            try:
+                await self._edges.insert(edge)
+            except DuplicateKey:
+                if await self._settled(source, target):
+                    return
+            else:
+                await self.complete(edge)
+                return
 
-    async def remove(self, source: str, target: str, *, operation: str, at: datetime) -> bool:
-        """Makes source no longer follow target; false when it did not."""
-        existing = await self._settled(source, target)
-        if existing is None:
-            return False
-        removal = {"op": operation, "removing": True, "pending": at}
-        found = await self._edges.update(
-            {"_id": existing["_id"], "op": existing["op"]}, {"$set": removal}
-        )
-        if not found:  # somebody else was faster; look again
-            return await self.remove(source, target, operation=operation, at=at)
-        await self.complete({**existing, **removal})
-        return True
+    async def remove(self, source: str, target: str, *, at: datetime) -> None:
+        """Makes source no longer follow target; changes nothing when it does not."""
+        removal = {"op": new_id(), "removing": True, "pending": at}
+        while edge := await self._settled(source, target):
+            this_edge = {"_id": edge["_id"], "op": edge["op"], "removing": None}
+            if await self._edges.update(this_edge, {"$set": removal}):
+                await self.complete({**edge, **removal})
+                return
 
     async def pending(self, before: datetime) -> list[Document]:
         """Edges that began before then and were never carried through."""
@@ -62,17 +58,20 @@ class Follows:
 
     async def complete(self, edge: Document) -> None:
         """Carries an edge through: mirror, counts, and no longer pending. Safe to repeat."""
-        delta = -1 if edge.get("removing") else 1
-        await (self._unmirror(edge) if edge.get("removing") else self._put_mirror(edge))
-        source, target, operation = edge["source"], edge["target"], edge["op"]
-        await self._users.count(source, operation=operation, following=delta)
-        await self._users.count(target, operation=operation, followers=delta)
-        this_edge = {"_id": edge["_id"], "op": operation}
-        if edge.get("removing"):
-            await self._edges.delete(this_edge)
-        elif not await self._edges.update(this_edge, {"$unset": {"pending": ""}}):
-            # Removed meanwhile by somebody who completed it first: our mirror row came too late.
-            await self._mirror.delete({"_id": _mirror_key(edge), "op": operation})
+        is_removal = "removing" in edge
+        mirror = {"_id": _mirror_key(edge)}
+        await (self._mirror.delete(mirror) if is_removal else self._put_mirror(edge))
+        delta = -1 if is_removal else 1
+        await self._users.count(edge["source"], operation=edge["op"], following=delta)
+        await self._users.count(edge["target"], operation=edge["op"], followers=delta)
+        this_edge = {"_id": edge["_id"], "op": edge["op"]}
+        is_ours = await (
+            self._edges.delete(this_edge)
+            if is_removal
+            else self._edges.update(this_edge, {"$unset": {"pending": ""}})
+        )
+        if not is_ours:  # others went on meanwhile, so that our mirror may have come too late
+            await self._correct_mirror(edge)
 
     async def insert_new(self, edges: Sequence[tuple[str, str, datetime]]) -> None:
         """Writes those (source, target, at) edges that do not exist, without counting them."""
@@ -102,26 +101,27 @@ class Follows:
         }
 
     async def _settled(self, source: str, target: str) -> Document | None:
-        """The edge as it stands once everything begun on it is carried through."""
-        edge = await self._edges.find_one(pair_key(source, target))
-        if edge is not None and "pending" in edge:
+        """The edge, once everything begun on it is carried through; nothing when there is none."""
+        while edge := await self._edges.find_one(pair_key(source, target)):
+            if "pending" not in edge:
+                return edge
             await self.complete(edge)
-            if edge.get("removing"):
-                return await self._edges.find_one(edge["_id"])
-        return edge
+        return None
 
     async def _put_mirror(self, edge: Document) -> None:
         row = _mirror_row(edge)
         key = row.pop("_id")
-        try:  # a newer edge between the two users wins: then the filter misses and the insert fails
-            await self._mirror.update(
-                {"_id": key, "at": {"$lte": edge["at"]}}, {"$set": row}, upsert=True
-            )
-        except DuplicateKey:
-            return
+        try:
+            await self._mirror.update({"_id": key}, {"$set": row}, upsert=True)
+        except DuplicateKey:  # another upsert of the same row was faster
+            await self._mirror.update({"_id": key}, {"$set": row})
 
-    async def _unmirror(self, edge: Document) -> None:
-        await self._mirror.delete({"_id": _mirror_key(edge), "at": {"$lte": edge["at"]}})
+    async def _correct_mirror(self, edge: Document) -> None:
+        current = await self._edges.find_one(edge["_id"])
+        if current is None or "removing" in current:
+            await self._mirror.delete({"_id": _mirror_key(edge), "op": edge["op"]})
+        else:
+            await self._put_mirror(current)
 
 
 def _mirror_key(edge: Document) -> str:

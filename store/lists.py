@@ -10,6 +10,7 @@ from datetime import datetime
 from pymongo import IndexModel
 
 from store.driver import Collection, Database
+from store.ids import new_id
 from store.records import Document, Edge, edge_from_document
 
 END_OF_TIME_MILLISECONDS = 253_402_300_800_000  # 10000-01-01, UTC
@@ -25,7 +26,7 @@ def pair_key(owner: str, other: str) -> str:
     return f"{owner}:{other}"
 
 
-def new_edge(source: str, target: str, *, operation: str, at: datetime) -> Document:
+def new_edge(source: str, target: str, *, at: datetime) -> Document:
     """An edge that is yet to be carried through, as stored."""
     return {
         "_id": pair_key(source, target),
@@ -33,7 +34,7 @@ def new_edge(source: str, target: str, *, operation: str, at: datetime) -> Docum
         "target": target,
         "order": order_key(at, target),
         "at": at,
-        "op": operation,
+        "op": new_id(),
         "pending": at,
     }
 

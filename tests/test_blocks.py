@@ -113,7 +113,7 @@ async def test_a_dry_run_tells_what_a_block_would_end(subgraph: Subgraph) -> Non
 async def test_two_who_block_each_other_can_both_unblock(subgraph: Subgraph) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     now = subgraph.clock()
-    await subgraph.store.blocks.add(ada, ben, operation="a", at=now)
-    await subgraph.store.blocks.add(ben, ada, operation="b", at=now)
+    await subgraph.store.blocks.add(ada, ben, at=now)
+    await subgraph.store.blocks.add(ben, ada, at=now)
     assert (await block(subgraph, ada, ben, UNBLOCK))["errors"] == []
     assert await subgraph.store.blocks.existing([(ada, ben), (ben, ada)]) == {(ben, ada)}

@@ -264,7 +264,7 @@ async def test_a_crash_in_the_middle_is_carried_through(
             setattr(collection, verb, _bound(counted, original))
     act = store.follows.add if mutation is FOLLOW else store.follows.remove
     with pytest.raises(Crash):
-        await act(ada, ben, operation="op", at=subgraph.clock())
+        await act(ada, ben, at=subgraph.clock())
     crash_after = -1  # alive again
 
     subgraph.clock.advance(seconds=31)
