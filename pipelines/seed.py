@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
@@ -63,10 +64,8 @@ async def seed(store: Store, users: int, progress: Progress) -> None:
     is_grown = await store.users.any()
     written = 0
     for batch in batches(everybody):
-        await store.handles.insert_new(
-            [HandleClaim(user.handle, user.id, user.created_at) for user in batch if user.handle]
-        )
-        await store.users.insert_new(batch, operation="seed", event="USER_REGISTERED")
+        users_to_write = await _with_their_handles(store, batch)
+        await store.users.insert_new(users_to_write, operation="seed", event="USER_REGISTERED")
         written += len(batch)
         progress("users", written, users)
     written = 0
@@ -76,6 +75,30 @@ async def seed(store: Store, users: int, progress: Progress) -> None:
         progress("follows", written, len(follows))
     if is_grown:
         await recount(store, [sample_id(index) for index in range(users)], progress)
+
+
+async def is_seeded(store: Store, users: int) -> bool:
+    """Whether there are users, and no seeding of that many was interrupted."""
+    if await store.users.by_id(sample_id(users - 1)) is None:
+        return await store.users.any()
+    last = max(index for index in range(users) if sample_follows(index))
+    edges = {(source, target) for source, target, _ in sample_follows(last)[-1:]}
+    return await store.follows.existing(list(edges)) == edges
+
+
+async def _with_their_handles(store: Store, users: Sequence[User]) -> list[User]:
+    """The users after claiming their handles; who lost one to somebody real has none."""
+    claims = [HandleClaim(user.handle, user.id, user.created_at) for user in users if user.handle]
+    known = await store.handles.insert_new(claims)
+    rows = await store.handles.by_handles(known) if known else {}
+    return [
+        replace(user, handle=None) if _is_of_another(rows.get(user.handle or ""), user) else user
+        for user in users
+    ]
+
+
+def _is_of_another(row: HandleClaim | None, user: User) -> bool:
+    return row is not None and row.user_id != user.id
 
 
 async def recount(store: Store, ids: Sequence[str], progress: Progress) -> None:

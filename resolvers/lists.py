@@ -4,19 +4,19 @@ import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-
-from aiodataloader import DataLoader
 
 from loaders.lists import PageByKey, PageKey
 from resolvers import rules
 from resolvers.request import Request
 from resolvers.visibility import SeenUser, see
-from store.records import Edge, User
+from store.records import User
 
 CHECK_BYTES = 6
+READS = 5
+"""How often a page reads on past users who are hidden from the viewer, before it ends the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,14 @@ class PageItem:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some items of a list.
-
-    Users whom the viewer may not see are left out, so a page may hold fewer than asked for;
-    `end_cursor` leads behind them all the same.
-    """
+    """Some items of a list, all of whom the viewer may see."""
 
     items: Sequence[PageItem]
     has_next: bool
     has_previous: bool
-    end_cursor: str | None
+
+
+Read = Callable[[str | None], Awaitable[list[Row]]]
 
 
 async def followers_page(
@@ -78,23 +76,26 @@ async def blocked_page(request: Request, user_id: str, first: int, after: str | 
 
 
 async def page_of(
-    request: Request,
-    name: str,
-    owner: str,
-    rows: Sequence[Row],
-    size: int,
-    after: str | None,
+    request: Request, name: str, owner: str, size: int, after: str | None, read: Read
 ) -> Page:
-    """The first `size` of the rows as a page; a row more says that there is a next one."""
-    shown = rows[:size]
-    cursors = [cursor_to(name, owner, row.place) for row in shown]
-    seen = await asyncio.gather(*(see(request, row.user) for row in shown))
+    """The users behind the cursor that the viewer may see, at most `size`.
+
+    `read` gives at most `size + 1` rows behind a place. It is asked again only where rows were
+    hidden, so that a page tells nothing of them: not by its length, nor by its last cursor.
+    """
+    place = place_of(after, name, owner)
+    visible: list[tuple[Row, SeenUser]] = []
+    for _ in range(READS):
+        rows = await read(place)
+        seen = await asyncio.gather(*(see(request, row.user) for row in rows))
+        visible += [(row, user) for row, user in zip(rows, seen, strict=True) if user is not None]
+        if len(rows) <= size or len(visible) > size:
+            break
+        place = rows[-1].place
     items = [
-        PageItem(user, cursor, row.at)
-        for user, cursor, row in zip(seen, cursors, shown, strict=True)
-        if user is not None
+        PageItem(user, cursor_to(name, owner, row.place), row.at) for row, user in visible[:size]
     ]
-    return Page(items, len(rows) > size, after is not None, cursors[-1] if cursors else None)
+    return Page(items, has_next=len(visible) > size, has_previous=after is not None)
 
 
 def cursor_to(name: str, owner: str, place: str) -> str:
@@ -106,7 +107,7 @@ def place_of(cursor: str | None, name: str, owner: str) -> str | None:
     """The place a cursor leads to; nothing for no cursor.
 
     Raises: ValidationRefusal when the cursor was not made for this list. The check tells a damaged
-    or foreign cursor; it keeps no secret, because a place in a list one may read is none.
+    or foreign cursor; it keeps no secret: cursors are made for users whom the viewer sees, only.
     """
     if cursor is None:
         return None
@@ -129,17 +130,13 @@ async def _edges_page(
     after: str | None,
 ) -> Page:
     size = rules.page_size(first, "first")
-    place = place_of(after, name, owner)
-    edges = await loader.load(PageKey(owner, place, size + 1))
-    users = await _users(request.loaders.user_by_id, edges)
-    rows = [Row(user, edge.order, edge.at) for user, edge in zip(users, edges, strict=True)]
-    return await page_of(request, name, owner, rows, size, after)
 
+    async def read(place: str | None) -> list[Row]:
+        edges = await loader.load(PageKey(owner, place, size + 1))
+        users = await request.loaders.user_by_id.load_many([edge.user_id for edge in edges])
+        return [Row(user, edge.order, edge.at) for user, edge in zip(users, edges, strict=True)]
 
-async def _users(
-    user_by_id: DataLoader[str, User | None], edges: Sequence[Edge]
-) -> list[User | None]:
-    return await user_by_id.load_many([edge.user_id for edge in edges])
+    return await page_of(request, name, owner, size, after, read)
 
 
 def _check(name: str, owner: str, place: str) -> bytes:

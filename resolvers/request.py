@@ -21,6 +21,7 @@ class Viewer:
     client_id: str
     user_id: str | None
     scopes: frozenset[str]
+    expires_at: datetime
 
     @property
     def is_service(self) -> bool:

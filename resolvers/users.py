@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from resolvers import rules
-from resolvers.lists import Page, Row, page_of, place_of
+from resolvers.lists import Page, Row, page_of
 from resolvers.request import Request
 from resolvers.visibility import SeenUser, see
 
@@ -46,19 +46,22 @@ async def search_users(request: Request, query: str, first: int, after: str | No
     """
     size = rules.page_size(first, "first")
     prefix = rules.line(query, rules.QUERY_LENGTH, "query")
-    if prefix is None:
-        raise rules.refuse(("query",), "MIN_LENGTH", "at least one visible character")
-    by_handle = prefix.removeprefix("@").lower()
-    by_name = prefix.casefold()
-    place = place_of(after, "search", prefix)
-    phase, _, key = (place or HANDLES_FIRST).partition(":")
-    in_handles, in_names = (key or None, None) if phase == "h" else (None, key)
-
+    by_handle = (prefix or "").removeprefix("@").lower()
+    if prefix is None or not by_handle:
+        raise rules.refuse(("query",), "MIN_LENGTH", "at least one character of a name")
     users = request.store.users
-    handles, names = await asyncio.gather(
-        users.with_handle_from(by_handle, in_handles, size + 1),
-        users.with_name_from(by_name, in_names, size + 1, but_not_handles_from=by_handle),
-    )
-    found = [Row(user, f"h:{user.handle}") for user in handles] if phase == "h" else []
-    found += [Row(user, f"n:{key}") for key, user in names]
-    return await page_of(request, "search", prefix, found, size, after)
+
+    async def read(place: str | None) -> list[Row]:
+        phase, _, key = (place or HANDLES_FIRST).partition(":")
+        in_handles, in_names = (key or None, None) if phase == "h" else (None, key)
+        handles, names = await asyncio.gather(
+            users.with_handle_from(by_handle, in_handles, size + 1),
+            users.with_name_from(
+                prefix.casefold(), in_names, size + 1, but_not_handles_from=by_handle
+            ),
+        )
+        found = [Row(user, f"h:{user.handle}") for user in handles] if phase == "h" else []
+        found += [Row(user, f"n:{key}") for key, user in names]
+        return found[: size + 1]
+
+    return await page_of(request, "search", prefix, size, after, read)

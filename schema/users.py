@@ -345,7 +345,7 @@ def connection_of(page: Page) -> UserConnection:
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
             start_cursor=edges[0].cursor if edges else None,
-            end_cursor=page.end_cursor,
+            end_cursor=edges[-1].cursor if edges else None,
         ),
     )
 

@@ -14,15 +14,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipelines.seed import sample_id, seed
+from loaders.loaders import Loaders
+from pipelines.seed import is_seeded, sample_id, seed
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from schema.roots import build_schema
 from schema.sdl import Profile
+from server.app import ENDPOINT, utc_now
 from server.doctor import examine
 from server.examples import examples
 from server.explorer import Session
 from server.greeting import greeting
-from server.identity import DevelopmentKey, Identity, read_keys
+from server.identity import DevelopmentKey, Identity, identity_of
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
 from store.engine import EngineFault, start_engine
@@ -55,13 +57,14 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listening = _listen(settings)
     port = listening.getsockname()[1]
-    with _store(settings) as open_store:
+    identity, token = _identity(settings)
+    with _store(settings, keep_running=True) as open_store:
         asyncio.run(_prepare(open_store, with_samples=settings.mongodb_uri is None))
-        identity, token = _identity(settings)
-        address = f"http://{settings.host}:{port}/graphql"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        address = f"http://{host}:{port}{ENDPOINT}"
         session = None
         if settings.serves_explorer:
-            session = Session("/graphql", token, examples() if token else ())
+            session = Session(ENDPOINT, token, examples() if token else ())
         run_server(
             settings,
             open_store(),
@@ -97,7 +100,10 @@ def token(
         _fail("Tokens come from your issuer, because USERGRAPH_TOKEN_JWKS_FILE is set.")
     scopes = re.split(r"[,\s]+", ",".join(scope)) if scope else None
     user_id = _user_id(settings, user) if user else None
-    print(_development_token(settings, user_id, scopes, days))
+    try:
+        print(_development_token(settings, user_id, scopes, days))
+    except (OSError, ValueError) as error:
+        _fail(f"The development key cannot be used: {error}")
 
 
 @schema_app.command(name="print")
@@ -126,7 +132,7 @@ OpenStore = Callable[[], Store]
 
 
 @contextmanager
-def _store(settings: Settings) -> Iterator[OpenStore]:
+def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenStore]:
     """Opens stores on the database of the settings, on the embedded engine where none is set.
 
     A store belongs to one event loop, so that each loop opens its own.
@@ -138,6 +144,8 @@ def _store(settings: Settings) -> Iterator[OpenStore]:
             engine = start_engine(settings.data_dir.resolve() / "engine")
         except EngineFault as fault:
             _fail(str(fault))
+        if keep_running:
+            engine.keep_running()
         uri = engine.uri
 
     def open_store() -> Store:
@@ -162,10 +170,10 @@ async def _prepare(open_store: OpenStore, *, with_samples: bool) -> None:
     store = open_store()
     try:
         await store.ensure_indexes()
-        is_empty = not await store.users.any()
+        needs_samples = with_samples and not await is_seeded(store, SAMPLE_USERS)
     finally:
         await store.close()
-    if with_samples and is_empty:
+    if needs_samples:
         await _seed(open_store(), SAMPLE_USERS)
 
 
@@ -204,22 +212,13 @@ def _log_progress(step: str, done: int, total: int) -> None:
 
 def _identity(settings: Settings) -> tuple[Identity, str | None]:
     """Who may ask; with the development key also a token for a sample user."""
-    sample_token = None
     try:
+        identity = identity_of(settings)
         if settings.token_jwks_file is not None:
-            keys = read_keys(settings.token_jwks_file)
-        else:
-            keys = DevelopmentKey(settings.data_dir).public_keys
-            sample_token = _development_token(settings, sample_id(0), None, TOKEN_DAYS)
-        identity = Identity(
-            keys,
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            leeway_seconds=settings.token_leeway_seconds,
-        )
+            return identity, None
+        return identity, _development_token(settings, sample_id(0), None, TOKEN_DAYS)
     except (OSError, ValueError) as error:
         _fail(f"The keys that verify tokens cannot be used: {error}")
-    return identity, sample_token
 
 
 def _development_token(
@@ -242,8 +241,8 @@ def _user_id(settings: Settings, user: str) -> str:
     async def find(store: Store) -> str | None:
         try:
             handle = user.removeprefix("@").lower()
-            claim = (await store.handles.by_handles([handle])).get(handle)
-            return claim.user_id if claim else None
+            found = await Loaders(store, utc_now).user_by_handle.load(handle)
+            return found.id if found else None
         finally:
             await store.close()
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from server.explorer import BUNDLE
-from server.identity import read_keys
+from server.identity import identity_of
 from server.settings import Settings
 from store.errors import StoreFault
 from store.store import Store
@@ -40,18 +40,14 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
 
 
 def _keys(settings: Settings) -> Finding:
-    if settings.token_jwks_file is None:
-        return Finding(
-            "token keys",
-            True,
-            f"development key in {settings.data_dir}",
-            "set USERGRAPH_TOKEN_JWKS_FILE in production",
-        )
     try:
-        keys = read_keys(settings.token_jwks_file)
+        identity_of(settings)
     except (OSError, ValueError) as error:
         return Finding("token keys", False, str(error), "correct USERGRAPH_TOKEN_JWKS_FILE")
-    return Finding("token keys", True, f"{len(keys.keys)} in {settings.token_jwks_file}")
+    if settings.token_jwks_file is not None:
+        return Finding("token keys", True, f"in {settings.token_jwks_file}")
+    found = f"development key in {settings.data_dir}"
+    return Finding("token keys", True, found, "set USERGRAPH_TOKEN_JWKS_FILE in production")
 
 
 def _explorer(settings: Settings) -> Finding:

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, GuestProtocol, Key, KeySet
 
 from resolvers.request import Viewer
+from server.settings import Settings
 from store.ids import PATTERN as ID
 from store.ids import new_id
 
@@ -75,13 +77,20 @@ class Identity:
 
 
 class DevelopmentKey:
-    """A key of this data directory alone: signs tokens that only this server accepts."""
+    """A key of this data directory alone: signs tokens that only this server accepts.
+
+    Raises: OSError, ValueError when the file cannot be used.
+    """
 
     def __init__(self, directory: Path) -> None:
         path = directory / "development-key.json"
         if not path.exists():
             _write_private(path, _new_key())
-        self._key = ECKey.import_key(json.loads(path.read_text()))
+        try:
+            self._key = ECKey.import_key(json.loads(path.read_text()))
+            self._key.as_dict(private=True)
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged; delete it to get a new one") from error
 
     @property
     def public_keys(self) -> KeySet:
@@ -114,6 +123,20 @@ class DevelopmentKey:
         return jwt.encode(header, claims, self._key)
 
 
+def identity_of(settings: Settings) -> Identity:
+    """Who may ask, by the settings' keys. Raises: OSError, ValueError when they cannot be used."""
+    if settings.token_jwks_file is not None:
+        keys = read_keys(settings.token_jwks_file)
+    else:
+        keys = DevelopmentKey(settings.data_dir).public_keys
+    return Identity(
+        keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        leeway_seconds=settings.token_leeway_seconds,
+    )
+
+
 def read_keys(path: Path) -> KeySet:
     """The key set in a file. Raises: OSError, ValueError."""
     try:
@@ -127,11 +150,12 @@ def _viewer(claims: Mapping[str, Any]) -> Viewer:
     if not all(isinstance(value, str) for value in (subject, client_id, scope)):
         raise InvalidToken("Expected sub, client_id and scope to be strings.")
     scopes = frozenset(scope.split())
+    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     if subject == client_id:  # RFC 9068, section 2.2: no resource owner is involved
-        return Viewer(client_id, None, scopes)
+        return Viewer(client_id, None, scopes, expires_at)
     if not ID.fullmatch(subject):
         raise InvalidToken("Expected sub to be a user id.")
-    return Viewer(client_id, subject, scopes)
+    return Viewer(client_id, subject, scopes, expires_at)
 
 
 def _reason(error: Exception) -> str:

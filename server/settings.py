@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     mongodb_uri: SecretStr | None = Field(
-        None, description="Connection string of MongoDB; without it the embedded engine runs."
+        None,
+        min_length=1,
+        description="Connection string of MongoDB; without it the embedded engine runs.",
     )
     mongodb_database: str = Field(
         "usergraph",
@@ -66,10 +68,13 @@ class Settings(BaseSettings):
         1000, ge=1, le=10_000, description="The most representations in one _entities field."
     )
     handle_cooldown_days: float = Field(
-        30, ge=0, description="How long a handle that was given up stays with its last owner."
+        30,
+        ge=0,
+        le=3650,
+        description="How long a handle that was given up stays with its last owner.",
     )
     handle_change_interval_days: float = Field(
-        7, ge=0, description="How long to wait before changing a handle again."
+        7, ge=0, le=3650, description="How long to wait before changing a handle again."
     )
     token_issuer: str = Field(
         "http://localhost/usergraph", description="The `iss` that a token must carry."

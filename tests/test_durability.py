@@ -195,18 +195,21 @@ async def load(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Load]:
             die = server.kill if death == SERVER else server.kill_engine
 
             await load.run(WRITES * round_ // len(DEATHS), die)
-            if death == ENGINE:
-                await check_it_lives_without_its_engine(server)
-                server.kill()
-            server.start()
+            if death == SERVER:
+                server.start()
+            else:
+                await until_ready(server)
         yield load
 
 
-async def check_it_lives_without_its_engine(server: RunningServer) -> None:
+async def until_ready(server: RunningServer) -> None:
+    """Waits until the server, which lives on, has an engine again."""
+    health = server.address.replace("graphql", "health/")
     async with AsyncClient(timeout=20) as http:
-        live = await http.get(server.address.replace("graphql", "health/live"))
-        ready = await http.get(server.address.replace("graphql", "health/ready"))
-    assert (live.status_code, ready.status_code) == (200, 503)
+        assert (await http.get(f"{health}live")).status_code == 200
+        async with asyncio.timeout(20):
+            while (await http.get(f"{health}ready")).status_code != 200:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
 
 async def ask(server: RunningServer, query: str, **variables: Any) -> Any:

@@ -222,14 +222,37 @@ async def test_a_forged_cursor_is_refused(subgraph: Subgraph, forgery: str) -> N
     assert handles(answer["data"]["user"]["following"]) == ["fan"]
 
 
-async def test_hidden_users_are_left_out_of_lists(subgraph: Subgraph) -> None:
+async def test_hidden_users_are_left_out_and_their_places_filled(subgraph: Subgraph) -> None:
     star, zoe = await subgraph.register("star"), await subgraph.register("zoe")
-    fans = [await subgraph.register(f"fan{index}") for index in range(3)]
+    fans = [await subgraph.register(f"fan{index}") for index in range(6)]
     for fan in fans:
         await subgraph.follow(fan, star)
-    await subgraph.block(fans[1], zoe)
-    data = await subgraph.data(LISTS, zoe, id=star)
-    assert handles(data["user"]["followers"]) == ["fan2", "fan0"]
+    for hidden in fans[1:5]:
+        await subgraph.block(hidden, zoe)
+    page = (await subgraph.data(LISTS, zoe, id=star, first=1))["user"]["followers"]
+    assert handles(page) == ["fan5"]
+    assert page["pageInfo"]["hasNextPage"] is True
+    after = page["pageInfo"]["endCursor"]
+    page = (await subgraph.data(LISTS, zoe, id=star, first=1, after=after))["user"]["followers"]
+    assert handles(page) == ["fan0"]
+    assert page["pageInfo"]["hasNextPage"] is False
+
+
+async def test_following_and_blocking_at_once_ends_in_a_block(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    for index in range(8):
+        ben = await subgraph.register(f"ben{index}")
+        await asyncio.gather(follow(subgraph, ada, ben), subgraph.block(ada, ben))
+        assert await subgraph.store.follows.existing([(ada, ben)]) == set()
+    assert await agrees(subgraph)
+
+
+async def test_one_pair_pulled_at_from_all_sides_stays_exact(subgraph: Subgraph) -> None:
+    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
+    store, at = subgraph.store.follows, subgraph.clock()
+    for _ in range(3):
+        await asyncio.gather(*(act(ada, ben, at=at) for act in (store.add, store.remove) * 12))
+        assert await agrees(subgraph)
 
 
 @pytest.mark.parametrize("mutation", [FOLLOW, UNFOLLOW])
