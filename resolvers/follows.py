@@ -1,7 +1,8 @@
 """Follows: following and unfollowing, and what the viewer is to a user."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from resolvers import rules
 from resolvers.errors import DenialReason, NotAllowedRefusal, NotFoundRefusal
@@ -18,9 +19,6 @@ from resolvers.mutations import (
 from resolvers.request import Request
 from resolvers.visibility import MUTATION_SCOPES, SeenUser
 from store.records import Status, User
-
-FOLLOWED = "USER_FOLLOWED"
-UNFOLLOWED = "USER_UNFOLLOWED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ async def follow(request: Request, user_id: str, control: Control) -> Outcome:
         if await request.store.blocks.existing([pair]):
             raise _blocking()
         if control.dry_run:
-            return await _forecast(request, viewer_id, target, follows=True)
+            return await forecast_ties(request, viewer_id, target, is_following=True)
         await request.store.follows.add(*pair, at=operation.now)
         # A block that came in between ends the follow, whichever of the two was first.
         blocks = await request.store.blocks.existing([pair, pair[::-1]])
@@ -89,7 +87,7 @@ async def unfollow(request: Request, user_id: str, control: Control) -> Outcome:
         await active_user(request, viewer_id)
         target = await other_user(request, viewer_id, user_id, control)
         if control.dry_run:
-            return await _forecast(request, viewer_id, target, follows=False)
+            return await forecast_ties(request, viewer_id, target, is_following=False)
         await request.store.follows.remove(viewer_id, target.id, at=operation.now)
         return Outcome(target.id)
 
@@ -111,6 +109,18 @@ async def other_user(request: Request, viewer_id: str, user_id: str, control: Co
     return user
 
 
+async def forecast_ties(request: Request, viewer_id: str, target: User, **changed: bool) -> Outcome:
+    """What changes on the target when these ties do, named as in `_Ties`; no event is kept."""
+    out, back = (viewer_id, target.id), (target.id, viewer_id)
+    follows = await request.store.follows.existing([out, back])
+    blocks = await request.store.blocks.existing([out])
+    before = _Ties(out in follows, back in follows, out in blocks)
+    now = before.seen_on(target, before)
+    then = replace(before, **changed).seen_on(target, before)
+    changes = [FieldChange(name, now[name], then[name]) for name in now if now[name] != then[name]]
+    return Outcome(target.id, forecast=Forecast(tuple(changes)))
+
+
 async def _is_blocked(request: Request, viewer_id: str, user_id: str) -> bool:
     return bool(await request.store.blocks.existing([(user_id, viewer_id)]))
 
@@ -125,14 +135,22 @@ def _nobody() -> NotFoundRefusal:
     return NotFoundRefusal(message="There is no such user.", path=("userId",))
 
 
-async def _forecast(request: Request, viewer_id: str, target: User, *, follows: bool) -> Outcome:
-    now = bool(await request.store.follows.existing([(viewer_id, target.id)]))
-    if now == follows:
-        return Outcome(target.id, forecast=Forecast())
-    count = target.follower_count
-    changes = (
-        FieldChange("follower_count", count, count + (1 if follows else -1)),
-        FieldChange("viewer_relation.is_following", now, follows),
-    )
-    event = FOLLOWED if follows else UNFOLLOWED
-    return Outcome(target.id, forecast=Forecast(changes, (event,)))
+@dataclass(frozen=True, slots=True)
+class _Ties:
+    """What is between a viewer and somebody else."""
+
+    is_following: bool
+    is_followed_by: bool
+    is_blocking: bool
+
+    def seen_on(self, target: User, before: "_Ties") -> dict[str, Any]:
+        """The target's fields that depend on these ties, when it was read with those before."""
+        is_tied = self.is_following or self.is_blocking
+        return {
+            "follower_count": target.follower_count + self.is_following - before.is_following,
+            "following_count": target.following_count + self.is_followed_by - before.is_followed_by,
+            "viewer_relation.can_follow": not is_tied and target.status is Status.ACTIVE,
+            "viewer_relation.is_blocking": self.is_blocking,
+            "viewer_relation.is_followed_by": self.is_followed_by,
+            "viewer_relation.is_following": self.is_following,
+        }

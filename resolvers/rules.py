@@ -52,7 +52,7 @@ def handle(value: str, *path: str) -> str:
     """A well-formed handle, in lower case and without a leading `@`."""
     clean = value.removeprefix("@").lower()
     shortest, longest = HANDLE_LENGTH
-    if not (shortest <= len(clean) <= longest and HANDLE.fullmatch(clean)):
+    if not (value.isascii() and shortest <= len(clean) <= longest and HANDLE.fullmatch(clean)):
         raise refuse(
             path,
             "HANDLE_FORMAT",
@@ -72,11 +72,14 @@ def line(value: str | None, longest: int, *path: str) -> str | None:
 def text(value: str | None, longest: int, *path: str) -> str | None:
     """Visible text, trimmed and NFC, line breaks allowed; None when nothing is left.
 
-    Lengths count code points. Control characters, direction overrides and lone surrogates are
-    refused: they would disguise what the text says, or could not be stored.
+    Lengths count code points. Control and format characters, lone surrogates and text without
+    anything to see are refused: they disguise what the text says (Unicode TR 36), or cannot be
+    stored.
     """
     if value is None:
         return None
+    if value.strip() and not any(_is_visible(character) for character in value):
+        raise refuse(path, "VISIBLE", "text that can be seen")
     if any(_is_forbidden(character) for character in value):
         raise refuse(path, "PRINTABLE", "text without control or direction characters")
     clean = unicodedata.normalize("NFC", value).strip()
@@ -150,16 +153,22 @@ def _matching(
     return value
 
 
-# U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069 turn text around (Unicode TR 36, 2.10.1).
-_DIRECTION = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
 def _is_forbidden(character: str) -> bool:
     if character == "\n":
         return False
-    return character in _DIRECTION or unicodedata.category(character) in ("Cc", "Cs", "Cn")
+    if character in "\u200c\u200d":  # joiners, which scripts and emoji need
+        return False
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp")
+
+
+# Letters and symbols that look like nothing: fillers of Hangul, the empty Braille pattern.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNPS" and character not in _BLANK
 
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - {"Factory", "localtime", "posixrules"}

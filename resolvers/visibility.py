@@ -1,7 +1,8 @@
 """Who may see which field: one table, enforced on the object, so that every path agrees.
 
 Not allowed and not existing look the same: a field that may not be seen is null, and a user who
-blocks the viewer is not there at all. What the table does not name is seen by nobody.
+blocks the viewer is not there at all. What the table does not name is seen by nobody. One thing
+cannot be hidden: a handle is unique, so that one which is taken tells that somebody has it.
 """
 
 import re
@@ -74,7 +75,6 @@ class SeenUser:
     """A user as the viewer sees it."""
 
     user: User
-    kind: ViewerKind
     fields: frozenset[str]
 
     def sees(self, field: str) -> bool:
@@ -95,12 +95,7 @@ async def see(request: Request, user: User | None) -> SeenUser | None:
     kind = await _kind(request, user)
     if kind is ViewerKind.BLOCKED:
         return None
-    return SeenUser(user, kind, visible_fields(kind, user.status, _scopes(request.viewer)))
-
-
-def see_own(user: User) -> SeenUser:
-    """The user as its owner sees it."""
-    return SeenUser(user, ViewerKind.SELF, visible_fields(ViewerKind.SELF, user.status))
+    return SeenUser(user, visible_fields(kind, user.status, _scopes(request.viewer)))
 
 
 @cache

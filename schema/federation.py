@@ -11,8 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import strawberry
-from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, get_named_type
+from graphql import (
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    get_named_type,
+)
 from strawberry import Info
+from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Key
@@ -43,11 +50,33 @@ class Entity(NamedTuple):
     keys: tuple[Mapping[str, Any], ...]
 
 
+class OneOperation(SchemaExtension):
+    """Refuses a document of several operations that does not say which one to run.
+
+    Source: GraphQL specification, section 6.1, GetOperation.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        """Looks at the document once it is parsed."""
+        yield
+        context = self.execution_context
+        document = context.graphql_document
+        if document is None or context._provided_operation_name is not None:
+            return
+        if sum(isinstance(node, OperationDefinitionNode) for node in document.definitions) > 1:
+            context.pre_execution_errors = [
+                GraphQLError(
+                    "Expected operationName to name one of the operations.",
+                    extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
+                )
+            ]
+
+
 class FederatedSchema(Schema):
     """A schema that answers a gateway; representations are hostile until coerced."""
 
     def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
-        super().__init__(federation_version=VERSION, **parts)
+        super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
         check_field_sets(self._schema)
         self._entities = dict(_entities(self._schema))
         self.sdl = sdl_of(self.as_str(), Profile(profile))
@@ -108,6 +137,9 @@ class FederatedSchema(Schema):
                 continue
             if isinstance(original, StoreFault):
                 _hide(error, original.code, "The database did not do what was asked of it")
+            elif isinstance(original, ValueError) and not error.path:
+                error.message = "A value in the operation cannot be read."
+                error.extensions = {**extensions, "code": "BAD_USER_INPUT"}
             elif original is None or isinstance(original, GraphQLError):
                 error.extensions = {**extensions, "code": _code(error, execution_context)}
             else:

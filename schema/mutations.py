@@ -1,6 +1,6 @@
 """What every mutation shares: control, typed user errors, the dry run, and the payload."""
 
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Self, TypeVar
@@ -15,9 +15,11 @@ from resolvers.mutations import Control, Forecast, Outcome
 from resolvers.request import Request
 from resolvers.users import user_by_id
 from schema.enums import DenialReason
-from schema.users import User
+from schema.users import User, UserPrivate
 
 T = TypeVar("T")
+
+PRIVATE = {field.name for field in fields(UserPrivate)}
 
 
 @strawberry.input(description="How a mutation is to be carried out.")
@@ -108,7 +110,7 @@ ERROR_TYPES: dict[type[refusals.Refusal], type[UserError]] = {
 class PlannedChange:
     """A field that a mutation would change."""
 
-    field: str = strawberry.field(description="The field, named as in the schema.")
+    field: str = strawberry.field(description="Where the field is on User, as in `private.locale`.")
     before: JSON | None = strawberry.field(description="Its value now.")
     after: JSON | None = strawberry.field(description="Its value afterwards.")
 
@@ -118,7 +120,7 @@ class DryRun:
     """What a mutation would do; nothing was written."""
 
     changes: list[PlannedChange] = strawberry.field(description="Every field that would change.")
-    events: list[str] = strawberry.field(description="The events that would be sent.")
+    events: list[str] = strawberry.field(description="The events that would be kept with the user.")
 
 
 @strawberry.type
@@ -168,7 +170,7 @@ def _dry_run(forecast: Forecast) -> DryRun:
     return DryRun(
         changes=[
             PlannedChange(
-                field=to_camel_case(change.field),
+                field=_path(change.field),
                 before=_json(change.before),
                 after=_json(change.after),
             )
@@ -176,6 +178,11 @@ def _dry_run(forecast: Forecast) -> DryRun:
         ],
         events=list(forecast.events),
     )
+
+
+def _path(field: str) -> str:
+    """Where a record's field is found on User."""
+    return ("private." if field in PRIVATE else "") + to_camel_case(field)
 
 
 def _json(value: Any) -> Any:

@@ -100,7 +100,7 @@ class GraphQLEndpoint:
                 {"WWW-Authenticate": 'Bearer error="invalid_token"'},
             ) from error
         operation = await self._read(request)
-        allowed = READ_ONLY if request.method == "GET" else READ_AND_WRITE
+        allowed = READ_AND_WRITE if request.method == "POST" else READ_ONLY
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 result = await self._schema.execute(
@@ -124,7 +124,7 @@ class GraphQLEndpoint:
         return result
 
     async def _read(self, request: Request) -> Operation:
-        if request.method == "GET":
+        if request.method != "POST":
             return _from_parameters(request.query_params)
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type != JSON:

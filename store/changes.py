@@ -1,9 +1,9 @@
 """The change feed: which users changed, as told by the database, so that other processes count too.
 
 One change stream per process, opened with the first watcher and fanned out in memory. A watcher
-gets the newest revision only: a slow one skips the revisions in between. Where the server offers no
-change streams, or the stream was lost for longer than it can be resumed, the watched users are read
-by key instead.
+gets the newest revision only: a slow one skips the revisions in between. So a lost stream need not
+be resumed: it is opened anew and the watched users are read by key, which is also what happens
+every second where the server offers no change streams.
 """
 
 import asyncio
@@ -66,7 +66,6 @@ class ChangeFeed:
         self._watchers: dict[str, set[Watcher]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
-        self._token: Document | None = None
 
     @asynccontextmanager
     async def watch(self, user_id: str, *, since: int) -> AsyncIterator[Watcher]:
@@ -97,8 +96,7 @@ class ChangeFeed:
             try:
                 await self._follow_stream()
             except StoreFault as fault:
-                logger.warning("change stream lost, reading watched users by key: %s", fault)
-                self._token = None
+                logger.warning("no change stream, reading the watched users by key: %s", fault)
             try:
                 await self._catch_up(list(self._watchers))
                 self._ready.set()
@@ -108,14 +106,11 @@ class ChangeFeed:
 
     async def _follow_stream(self) -> None:
         stream: Any
-        async with self._users.watch(
-            REVISIONS, resume_after=self._token, wait_seconds=WAIT_SECONDS
-        ) as stream:
+        async with self._users.watch(REVISIONS, wait_seconds=WAIT_SECONDS) as stream:
             await self._catch_up(list(self._watchers))
             self._ready.set()
             while True:
                 change = await stream.try_next()
-                self._token = stream.resume_token
                 if change is not None:
                     self._notify(change["documentKey"]["_id"], _revision(change))
 

@@ -192,13 +192,12 @@ class Collection:
 
     @asynccontextmanager
     async def watch(
-        self, pipeline: Sequence[Document], *, resume_after: Document | None, wait_seconds: float
+        self, pipeline: Sequence[Document], *, wait_seconds: float
     ) -> AsyncIterator[Any]:
         """An open change stream; its `try_next()` waits at most `wait_seconds` for a change."""
         with translated():
             stream = self._handle.watch(
                 list(pipeline),
-                resume_after=resume_after,
                 max_await_time_ms=int(wait_seconds * 1000),
             )
             if self._driver == "pymongo":

@@ -50,7 +50,13 @@ class Subgraph:
     def policy(self) -> Policy:
         return self.settings.policy
 
-    def token(self, user_id: str | None, scopes: Iterable[str] | None = None) -> str:
+    def token(
+        self,
+        user_id: str | None,
+        scopes: Iterable[str] | None = None,
+        *,
+        lifetime_seconds: int = 3600,
+    ) -> str:
         """A token for a person, or for a service when there is no user."""
         default = PERSON_SCOPES if user_id else SERVICE_TOKEN_SCOPES
         return self.key.token(
@@ -58,7 +64,7 @@ class Subgraph:
             audience=self.settings.token_audience,
             user_id=user_id,
             scopes=default if scopes is None else scopes,
-            lifetime_seconds=3600,
+            lifetime_seconds=lifetime_seconds,
         )
 
     async def post(self, query: str, token: str | None = None, **variables: Any) -> Response:

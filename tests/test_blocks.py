@@ -94,22 +94,6 @@ async def test_whom_one_blocks_is_a_list_of_ones_own(subgraph: Subgraph) -> None
     }
 
 
-async def test_a_dry_run_tells_what_a_block_would_end(subgraph: Subgraph) -> None:
-    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
-    await subgraph.follow(ben, ada)
-    payload = await block(subgraph, ada, ben, dryRun=True)
-    assert payload["dryRun"] == {
-        "changes": [
-            {"field": "viewerRelation.isBlocking", "before": False, "after": True},
-            {"field": "viewerRelation.isFollowedBy", "before": True, "after": False},
-        ],
-        "events": ["USER_BLOCKED"],
-    }
-    assert payload["user"]["viewerRelation"]["isBlocking"] is False
-    nothing = await block(subgraph, ada, ben, UNBLOCK, dryRun=True)
-    assert nothing["dryRun"] == {"changes": [], "events": []}
-
-
 async def test_two_who_block_each_other_can_both_unblock(subgraph: Subgraph) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     now = subgraph.clock()

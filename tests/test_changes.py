@@ -37,7 +37,10 @@ class Socket:
         self._connection = connection
 
     async def send(self, **message: Any) -> None:
-        await self._connection.send(json.dumps(message))
+        await self.send_text(json.dumps(message))
+
+    async def send_text(self, text: str) -> None:
+        await self._connection.send(text)
 
     async def receive(self) -> Any:
         return json.loads(await asyncio.wait_for(self._connection.recv(), 10))
@@ -55,6 +58,19 @@ async def opened(address: str, token: str | None = None) -> AsyncIterator[Socket
         await socket.send(type="connection_init", payload=payload)
         assert await socket.receive() == {"type": "connection_ack"}
         yield socket
+
+
+async def closure(address: str, token: str | None, *texts: str) -> tuple[int, str]:
+    """How the server ends a connection on which these texts were sent."""
+    try:
+        async with opened(address, token) as socket:
+            for text in texts:
+                await socket.send_text(text)
+            while True:
+                await socket.receive()
+    except ConnectionClosed as closed:
+        assert closed.rcvd is not None
+        return closed.rcvd.code, closed.rcvd.reason
 
 
 async def until_watched(store: Store, user_id: str) -> None:
@@ -179,11 +195,39 @@ async def test_a_block_ends_the_subscription_with_the_next_change(
 
 
 async def test_a_wrong_token_closes_the_connection(address: str) -> None:
-    with pytest.raises(ConnectionClosed) as closed:
-        async with opened(address, "not.a.token"):
-            pass
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4403
+    code, _ = await closure(address, "not.a.token")
+    assert code == 4403
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "null",
+        "5",
+        "[]",
+        "[" * 5000,
+        "{",
+        "{}",
+        '{"type": 5}',
+        '{"type": "nope"}',
+        '{"type": "subscribe"}',
+        '{"type": "subscribe", "id": 1, "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 5}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}',
+    ],
+)
+async def test_a_frame_that_is_no_message_closes_the_connection(
+    address: str, frame: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    code, _ = await closure(address, None, frame)
+    assert code == 4400
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_connection_ends_with_its_token(subgraph: Subgraph, address: str) -> None:
+    ada = await subgraph.register("ada.berg")
+    token = subgraph.token(ada, lifetime_seconds=1)
+    assert await closure(address, token) == (4403, "The token expired")
 
 
 async def test_queries_over_a_connection_read_anew_each_time(

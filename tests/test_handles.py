@@ -134,10 +134,10 @@ async def test_a_dry_run_claims_nothing(subgraph: Subgraph) -> None:
     payload = await change(subgraph, ada, "ada.ek", dryRun=True)
     changed = {change["field"]: change["after"] for change in payload["dryRun"]["changes"]}
     assert payload["dryRun"]["events"] == ["HANDLE_CHANGED"]
-    assert set(changed) == {"handle", "handleChangedAt", "formerHandles", "rev"}
+    assert set(changed) == {"handle", "private.handleChangedAt", "private.formerHandles", "rev"}
     assert changed["handle"] == "ada.ek"
     assert changed["rev"] == 2
-    assert [former["handle"] for former in changed["formerHandles"]] == ["ada.berg"]
+    assert [former["handle"] for former in changed["private.formerHandles"]] == ["ada.berg"]
     assert await state(subgraph, "ada.ek") == "AVAILABLE"
     refused = await change(subgraph, ada, "ben.ek", dryRun=True)
     assert [error["code"] for error in refused["errors"]] == ["HANDLE_TAKEN"]

@@ -49,6 +49,20 @@ async def test_a_wrong_token_is_401_and_not_anonymous(subgraph: Subgraph) -> Non
     assert body["errors"][0]["extensions"] == {"code": "UNAUTHENTICATED"}
 
 
+async def test_only_post_changes_anything(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    query = 'mutation { updateProfile(input: {bio: "x"}) { errors { code } } }'
+    headers = {"authorization": f"Bearer {subgraph.token(ada)}"}
+    for method in ("HEAD", "GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        answer = await subgraph.http.request(
+            method, "/graphql", json={"query": query}, params={"query": query}, headers=headers
+        )
+        assert answer.status_code == 405
+    user = await subgraph.store.users.by_id(ada)
+    assert user is not None
+    assert user.rev == 1
+
+
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 400, "BAD_REQUEST"),
     "null": (b"null", 400, "BAD_REQUEST"),
@@ -66,6 +80,18 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
         b'{"query": "query A { __typename }", "operationName": "B"}',
         400,
         "OPERATION_RESOLUTION_FAILURE",
+    ),
+    "two operations and no name": (
+        b'{"query": "query A { __typename } query B { __typename }"}',
+        200,
+        "OPERATION_RESOLUTION_FAILURE",
+    ),
+    "a number of 5,000 digits": (
+        b'{"query": "{ searchUsers(query: \\"x\\", first: '
+        + b"9" * 5000
+        + b') { edges { cursor } } }"}',
+        200,
+        "BAD_USER_INPUT",
     ),
     "only a fragment": (
         b'{"query": "fragment F on User { id }"}',
