@@ -43,7 +43,9 @@ def _keys(settings: Settings) -> Finding:
     try:
         identity_of(settings)
     except (OSError, ValueError) as error:
-        return Finding("token keys", False, str(error), "correct USERGRAPH_TOKEN_JWKS_FILE")
+        is_ours = settings.token_jwks_file is None
+        advice = "see USERGRAPH_DATA_DIR" if is_ours else "correct USERGRAPH_TOKEN_JWKS_FILE"
+        return Finding("token keys", False, str(error), advice)
     if settings.token_jwks_file is not None:
         return Finding("token keys", True, f"in {settings.token_jwks_file}")
     found = f"development key in {settings.data_dir}"

@@ -62,6 +62,7 @@ async def opened(address: str, token: str | None = None) -> AsyncIterator[Socket
 
 async def closure(address: str, token: str | None, *texts: str) -> tuple[int, str]:
     """How the server ends a connection on which these texts were sent."""
+    close = None
     try:
         async with opened(address, token) as socket:
             for text in texts:
@@ -69,8 +70,9 @@ async def closure(address: str, token: str | None, *texts: str) -> tuple[int, st
             while True:
                 await socket.receive()
     except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        return closed.rcvd.code, closed.rcvd.reason
+        close = closed.rcvd
+    assert close is not None
+    return close.code, close.reason
 
 
 async def until_watched(store: Store, user_id: str) -> None:
