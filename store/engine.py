@@ -43,11 +43,6 @@ class Engine:
         # Without `poll`, a not-primary error costs ten seconds.
         self.uri = f"mongodb://127.0.0.1:{port}/?serverMonitoringMode=poll"
 
-    @property
-    def pid(self) -> int | None:
-        """The process, if it is ours."""
-        return self._process.pid if self._process else None
-
     def keep_running(self) -> None:
         """Sees to it that there is an engine at this address until `stop`.
 
@@ -76,7 +71,8 @@ class Engine:
             if not _answers(self.port):
                 logger.warning("the embedded engine is gone; starting it again")
                 try:
-                    self._process = start_engine(self._directory, port=self.port)._process
+                    started = start_engine(self._directory, port=self.port)
+                    self._process = started._process or self._process
                 except EngineFault as fault:
                     logger.error("%s", fault)
 

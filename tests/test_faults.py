@@ -89,11 +89,11 @@ async def test_a_database_that_hangs_is_given_up_in_time(
         subgraph.clock,
     )
     await hasty.data('{ user(by: {handle: "nobody"}) { id } }')
-    await fail("find", times=3, blockConnection=True, blockTimeMS=1500)
+    await fail("find", times=3, blockConnection=True, blockTimeMS=4000)
     began = time.monotonic()
     [error] = (await hasty.ask(BY_HANDLE))["errors"]
     assert error["extensions"]["code"] == "TIMEOUT"
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 3
     await hasty.http.aclose()
     await hasty.store.close()
 
