@@ -3,6 +3,7 @@ import { defineConfig } from "vite";
 
 export default defineConfig({
   base: "/explorer/",
+  logLevel: "warn",
   build: {
     target: "es2022",
     // Fonts travel inside the style sheets, so that only scripts and styles are served as files.

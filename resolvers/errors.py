@@ -9,11 +9,13 @@ Refusal                     something a client can act on: a typed user error in
 ├── TooSoonRefusal          possible, but not yet                TOO_SOON
 ├── NotAllowedRefusal       never for you, or not in this state  NOT_ALLOWED
 └── IdempotencyRefusal      the key stands for another request   IDEMPOTENCY_KEY_REUSED
+Refusals                    several of them at once
 AccessError                 the token does not permit the operation at all
 ├── Unauthenticated         no viewer                            UNAUTHENTICATED
 └── Forbidden               a viewer without the scope           FORBIDDEN
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +105,14 @@ class IdempotencyRefusal(Refusal):
     """The idempotency key stands for another request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class Refusals(Exception):
+    """Several refusals at once, one for each argument that breaks a rule."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(*refusals)
+        self.refusals = tuple(refusals)
 
 
 class AccessError(Exception):

@@ -19,6 +19,7 @@ from resolvers.errors import (
     NotAllowedRefusal,
     NotFoundRefusal,
     Refusal,
+    Refusals,
     TooSoonRefusal,
 )
 from resolvers.request import Request
@@ -101,8 +102,8 @@ async def carry_out(
         if key is None or control.dry_run:
             return await act(Operation(new_id(), new_id(), control, now))
         return await _carry_out_once(request, name, control, arguments, act, now)
-    except Refusal as refusal:
-        return Outcome(refusals=(refusal,))
+    except (Refusal, Refusals) as refused:
+        return _refused(refused)
     finally:
         request.renew_loaders()
 
@@ -201,13 +202,17 @@ async def _carry_out_once(
     try:
         try:
             outcome = await act(Operation(attempt.operation, attempt.new_id, control, now))
-        except Refusal as refusal:
-            outcome = Outcome(refusals=(refusal,))
+        except (Refusal, Refusals) as refused:
+            outcome = _refused(refused)
         await attempts.finish(attempt.operation, _outcome_document(outcome))
     except StoreFault:
         await attempts.give_up(attempt)
         raise
     return outcome
+
+
+def _refused(refused: Refusal | Refusals) -> Outcome:
+    return Outcome(refusals=refused.refusals if isinstance(refused, Refusals) else (refused,))
 
 
 async def _take_over(request: Request, attempt: Attempt, now: datetime) -> Attempt:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from resolvers import rules
+from resolvers.errors import Refusal, Refusals
 from resolvers.handles import check_free, claim, unreserved
 from resolvers.mutations import (
     Control,
@@ -47,11 +48,7 @@ async def register_user(request: Request, wish: Registration, control: Control) 
             rev=1,
             status=Status.ACTIVE,
             created_at=operation.now,
-            handle=unreserved(wish.handle, "handle"),
-            display_name=rules.line(wish.display_name, rules.DISPLAY_NAME_LENGTH, "displayName"),
-            country=rules.country(wish.country, "country"),
-            locale=rules.locale(wish.locale, "locale"),
-            time_zone=rules.time_zone(wish.time_zone, "timeZone"),
+            **_clean(asdict(wish)),
         )
         assert user.handle is not None
         if control.dry_run:
@@ -70,12 +67,26 @@ async def update_profile(request: Request, wish: Mapping[str, Any], control: Con
     viewer_id = request.require_user(MUTATION_SCOPES["updateProfile"])
 
     async def act(operation: Operation) -> Outcome:
-        values = {name: PROFILE_RULES[name](value) for name, value in wish.items()}
+        values = _clean(wish)
         return await change_user(
             request, operation, viewer_id, PROFILE_CHANGED, lambda user: values
         )
 
     return await carry_out(request, "updateProfile", control, wish, act)
+
+
+def _clean(wish: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by their rules. Raises: Refusals, one for each that breaks its rule."""
+    values: dict[str, Any] = {}
+    refusals: list[Refusal] = []
+    for name, value in wish.items():
+        try:
+            values[name] = RULES[name](value)
+        except Refusal as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise Refusals(refusals)
+    return values
 
 
 def _links(links: Sequence[Mapping[str, Any]] | None) -> tuple[Link, ...]:
@@ -89,7 +100,9 @@ def _links(links: Sequence[Mapping[str, Any]] | None) -> tuple[Link, ...]:
     )
 
 
-PROFILE_RULES: Mapping[str, Callable[[Any], Any]] = {
+RULES: Mapping[str, Callable[[Any], Any]] = {
+    "handle": lambda value: unreserved(value, "handle"),
+    "country": lambda value: rules.country(value, "country"),
     "display_name": lambda value: rules.line(value, rules.DISPLAY_NAME_LENGTH, "displayName"),
     "bio": lambda value: rules.text(value, rules.BIO_LENGTH, "bio"),
     "pronouns": lambda value: rules.line(value, rules.PRONOUNS_LENGTH, "pronouns"),
@@ -98,4 +111,4 @@ PROFILE_RULES: Mapping[str, Callable[[Any], Any]] = {
     "locale": lambda value: rules.locale(value, "locale"),
     "time_zone": lambda value: rules.time_zone(value, "timeZone"),
 }
-"""What an owner may set on the profile, and the rule that cleans each value."""
+"""The rule that cleans each value that a client sends."""

@@ -35,7 +35,7 @@ class BlockMutations:
     """What can be done with blocks."""
 
     @strawberry.mutation(
-        description="Hides the viewer from somebody and ends the follows between them."
+        description="Hides the viewer from somebody and ends follows; needs `me:blocks:write`."
     )
     async def block(
         self,
@@ -47,7 +47,9 @@ class BlockMutations:
         outcome = await resolvers.block(info.context, input.user_id, control)
         return await BlockPayload.of(info.context, outcome)
 
-    @strawberry.mutation(description="Ends a block; the follows stay ended.")
+    @strawberry.mutation(
+        description="Ends a block, not the end of follows; needs the scope `me:blocks:write`."
+    )
     async def unblock(
         self,
         info: Ask,

@@ -44,7 +44,7 @@ class UnfollowPayload(Payload):
 class FollowMutations:
     """What can be done with follows."""
 
-    @strawberry.mutation(description="Follows somebody; following twice changes nothing.")
+    @strawberry.mutation(description="Follows somebody, once; needs the scope `me:follows:write`.")
     async def follow(
         self,
         info: Ask,
@@ -55,7 +55,9 @@ class FollowMutations:
         outcome = await resolvers.follow(info.context, input.user_id, control)
         return await FollowPayload.of(info.context, outcome)
 
-    @strawberry.mutation(description="Follows somebody no longer; twice changes nothing.")
+    @strawberry.mutation(
+        description="Follows somebody no longer; needs the scope `me:follows:write`."
+    )
     async def unfollow(
         self,
         info: Ask,

@@ -61,7 +61,7 @@ class HandleMutations:
     """What can be done with handles."""
 
     @strawberry.mutation(
-        description="Gives the viewer another handle; the old one still leads here for a while."
+        description="Gives the viewer another handle; needs the scope `me:profile:write`."
     )
     async def change_handle(
         self,

@@ -28,7 +28,8 @@ class MutationControl:
 
     idempotency_key: str | None = strawberry.field(
         default=UNSET,
-        description="Your name for this request: sent again within 48 hours it is done only once.",
+        description="Your name for this request, which is done once however often it is sent "
+        "within 48 hours; 1 to 128 visible ASCII characters.",
     )
     if_rev: int | None = strawberry.field(
         default=UNSET, description="Refuse unless the user is at this revision."
@@ -43,7 +44,7 @@ class UserError:
     """Why a mutation was refused, in a way a client can act on."""
 
     message: str = strawberry.field(description="One sentence for people.")
-    code: str = strawberry.field(description="A stable name for programs.")
+    code: str = strawberry.field(description="A stable name for programs, as in docs/errors.md.")
     path: list[str] = strawberry.field(description="The argument it is about, inside the input.")
 
 

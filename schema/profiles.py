@@ -22,7 +22,7 @@ class RegisterUserInput:
         default=UNSET, description="The name to show, at most 50 characters."
     )
     country: str | None = strawberry.field(
-        default=UNSET, description="Country of the account (ISO 3166-1 alpha-2)."
+        default=UNSET, description="Country of the account, in capitals (ISO 3166-1 alpha-2)."
     )
     locale: str | None = strawberry.field(
         default=UNSET, description="Language of the app as a BCP 47 tag."
@@ -83,7 +83,9 @@ class UpdateProfilePayload(Payload):
 class ProfileMutations:
     """What can be done with profiles."""
 
-    @strawberry.mutation(description="Makes a new active user; for services that sign people up.")
+    @strawberry.mutation(
+        description="Makes a new active user; for services with the scope `users:register`."
+    )
     async def register_user(
         self,
         info: Ask,
@@ -100,7 +102,9 @@ class ProfileMutations:
         outcome = await resolvers.register_user(info.context, wish, control_of(input.control))
         return await RegisterUserPayload.of(info.context, outcome)
 
-    @strawberry.mutation(description="Changes the viewer's own profile.")
+    @strawberry.mutation(
+        description="Changes the viewer's own profile; needs the scope `me:profile:write`."
+    )
     async def update_profile(
         self,
         info: Ask,

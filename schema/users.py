@@ -324,7 +324,10 @@ class UserQueries:
         self,
         info: Ask,
         query: Annotated[
-            str, strawberry.argument(description="The beginning of a handle or display name.")
+            str,
+            strawberry.argument(
+                description="The beginning of a handle or display name, 1 to 50 characters."
+            ),
         ],
         first: First = 20,
         after: After = None,

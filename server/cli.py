@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loaders.loaders import Loaders
 from pipelines.seed import is_seeded, sample_id, seed
+from resolvers.request import STAFF_SCOPE
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from schema.roots import build_schema
 from schema.sdl import Profile
@@ -36,6 +37,7 @@ SAMPLE_USERS = 1000
 TOKEN_DAYS = 30
 PERSON_SCOPES = sorted({scope for scope in MUTATION_SCOPES.values() if scope.startswith("me:")})
 SERVICE_TOKEN_SCOPES = sorted({MUTATION_SCOPES["registerUser"], *SERVICE_SCOPES.values()})
+KNOWN_SCOPES = {*PERSON_SCOPES, *SERVICE_TOKEN_SCOPES, STAFF_SCOPE}
 
 app = typer.Typer(
     help="A federated GraphQL User subgraph over MongoDB documents.",
@@ -99,6 +101,8 @@ def token(
     if settings.token_jwks_file is not None:
         _fail("Tokens come from your issuer, because USERGRAPH_TOKEN_JWKS_FILE is set.")
     scopes = re.split(r"[,\s]+", ",".join(scope)) if scope else None
+    for unknown in sorted({*(scopes or ())} - KNOWN_SCOPES):
+        print(f"No rule asks for the scope {unknown!r}.", file=sys.stderr)
     user_id = _user_id(settings, user) if user else None
     try:
         print(_development_token(settings, user_id, scopes, days))

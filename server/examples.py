@@ -22,7 +22,7 @@ VIEWER = """query Viewer {
       handle
       rev
       private { locale timeZone createdAt }
-      following(first: 3) { edges { at node { handle viewerRelation { isFollowedBy } } } }
+      followers(first: 3) { edges { at node { handle viewerRelation { isFollowing canFollow } } } }
     }
   }
 }"""

@@ -212,14 +212,19 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DuplicateKeyError as error:
-        raise DuplicateKey(str(error)) from error
+        raise DuplicateKey(_brief(error)) from error
     except ServerSelectionTimeoutError as error:
-        raise StoreUnavailable(str(error)) from error
+        raise StoreUnavailable(_brief(error)) from error
     except (ExecutionTimeout, WTimeoutError) as error:
-        raise StoreTimeout(str(error)) from error
+        raise StoreTimeout(_brief(error)) from error
     except ConnectionFailure as error:
-        raise (StoreTimeout if error.timeout else StoreUnavailable)(str(error)) from error
+        raise (StoreTimeout if error.timeout else StoreUnavailable)(_brief(error)) from error
     except OperationFailure as error:
         raise StoreFault(f"{error.code}: {error}") from error
     except PyMongoError as error:
-        raise StoreFault(str(error)) from error
+        raise StoreFault(_brief(error)) from error
+
+
+def _brief(error: PyMongoError) -> str:
+    """What happened, without the driver's view of timeouts and topology."""
+    return str(error).partition(" (configured timeouts")[0]

@@ -19,10 +19,10 @@ def stop_with_parent() -> None:
         pass
     port = int(sys.argv[sys.argv.index("--port") + 1])
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(0.05)
-    # The engine waits up to two seconds for a last connection unless there is one.
-    with socket.socket() as knock:
-        knock.connect_ex(("127.0.0.1", port))
+    while True:  # the engine waits up to two seconds for a last connection unless there is one
+        time.sleep(0.02)
+        with socket.socket() as knock:
+            knock.connect_ex(("127.0.0.1", port))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,16 @@ async def test_a_broken_rule_is_named_and_nothing_is_written(
     assert user.rev == 1
 
 
+async def test_every_broken_rule_is_told_at_once(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    payload = await update(subgraph, ada, profileColor="green", pronouns="x" * 41, bio="fine")
+    assert [(error["path"], error["rule"]) for error in payload["errors"]] == [
+        (["pronouns"], "MAX_LENGTH"),
+        (["profileColor"], "COLOR_FORMAT"),
+    ]
+    assert (await update(subgraph, ada))["user"]["bio"] is None
+
+
 async def test_a_stale_revision_is_a_conflict_that_tells_the_current_one(
     subgraph: Subgraph,
 ) -> None:

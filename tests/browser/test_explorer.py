@@ -26,6 +26,7 @@ async def page(
     request: pytest.FixtureRequest, subgraph: Subgraph
 ) -> AsyncIterator[tuple[str, str]]:
     """Which page is served, and where."""
+    install(FOLDER, CHROMIUM)
     if request.param == "graphiql" and not (BUNDLE / "index.html").is_file():
         if os.environ.get("CI"):
             pytest.fail("explorer/dist is not built")
@@ -39,7 +40,6 @@ async def page(
 
 
 async def test_the_first_example_runs_without_any_other_origin(page: tuple[str, str]) -> None:
-    install(FOLDER, CHROMIUM)
     kind, address = page
     browser = await asyncio.create_subprocess_exec(
         "node", "explorer.mjs", address, cwd=FOLDER, stdout=asyncio.subprocess.PIPE
