@@ -58,6 +58,9 @@ SERVICE_SCOPES: Mapping[str, str] = {"User.country": "users:country:read"}
 WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev"})
 """What others see of a user who is not active; the same for everybody once erased."""
 
+TRUSTED = OWNER | {ViewerKind.SERVICE}
+"""Who sees the profile of a user who is not active."""
+
 MUTATION_SCOPES: Mapping[str, str] = {
     "registerUser": "users:register",
     "updateProfile": "me:profile:write",
@@ -99,9 +102,7 @@ async def see(request: Request, user: User | None) -> SeenUser | None:
 
 
 @cache
-def visible_fields(
-    kind: ViewerKind, status: Status, scopes: frozenset[str] = frozenset()
-) -> frozenset[str]:
+def visible_fields(kind: ViewerKind, status: Status, scopes: frozenset[str]) -> frozenset[str]:
     """The fields of a user with this status that such a viewer may see."""
     if status is Status.ERASED or (status is not Status.ACTIVE and kind not in TRUSTED):
         return WITHOUT_PROFILE
@@ -115,10 +116,6 @@ def visible_fields(
             or SERVICE_SCOPES[field] in scopes
         )
     )
-
-
-TRUSTED = OWNER | {ViewerKind.SERVICE}
-"""Who sees the profile of a user who is not active."""
 
 
 async def _kind(request: Request, user: User) -> ViewerKind:

@@ -75,20 +75,10 @@ class Follows:
 
     async def insert_new(self, edges: Sequence[tuple[str, str, datetime]]) -> None:
         """Writes those (source, target, at) edges that do not exist, without counting them."""
-        rows: list[Document] = [
-            {"source": source, "target": target, "at": at, "op": "seed"}
-            for source, target, at in edges
-        ]
-        await self._edges.insert_new(
-            [
-                {
-                    "_id": pair_key(row["source"], row["target"]),
-                    **row,
-                    "order": order_key(row["at"], row["target"]),
-                }
-                for row in rows
-            ]
-        )
+        rows = [{**new_edge(source, target, at=at), "op": "seed"} for source, target, at in edges]
+        for row in rows:
+            del row["pending"]
+        await self._edges.insert_new(rows)
         await self._mirror.insert_new([_mirror_row(row) for row in rows])
 
     async def counts(self) -> dict[str, tuple[int, int]]:

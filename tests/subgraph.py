@@ -100,21 +100,17 @@ class Subgraph:
         """Makes the viewer follow the others, one after the other, a second apart."""
         for target in targets:
             self.clock.advance(seconds=1)
-            data = await self.data(
-                "mutation ($id: ID!) { follow(input: {userId: $id}) { errors { code } } }",
-                viewer,
-                id=target,
-            )
-            assert data == {"follow": {"errors": []}}
+            await self._tie("follow", viewer, target)
 
     async def block(self, viewer: str, target: str) -> None:
         """Makes the viewer block the other."""
-        data = await self.data(
-            "mutation ($id: ID!) { block(input: {userId: $id}) { errors { code } } }",
-            viewer,
-            id=target,
+        await self._tie("block", viewer, target)
+
+    async def _tie(self, mutation: str, viewer: str, target: str) -> None:
+        query = (
+            f"mutation ($id: ID!) {{ {mutation}(input: {{userId: $id}}) {{ errors {{ code }} }} }}"
         )
-        assert data == {"block": {"errors": []}}
+        assert await self.data(query, viewer, id=target) == {mutation: {"errors": []}}
 
     async def set_status(self, user_id: str, status: str) -> None:
         """Puts an account into a state that no mutation leads to yet."""
