@@ -21,6 +21,7 @@ from strawberry.types.graphql import OperationType
 from resolvers.request import Request as GraphQLRequest
 from resolvers.request import Viewer
 from schema.federation import FederatedSchema
+from server.errors import RequestError
 from server.identity import Identity, InvalidToken
 
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -29,18 +30,6 @@ READ_ONLY = frozenset({OperationType.QUERY})
 READ_AND_WRITE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 logger = logging.getLogger(__name__)
-
-
-class RequestError(Exception):
-    """A request that cannot be carried out; becomes an answer with this status and code."""
-
-    def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
