@@ -23,6 +23,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Key
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
@@ -135,7 +136,11 @@ class FederatedSchema(Schema):
             extensions = error.extensions or {}
             if "code" in extensions or isinstance(original, (Refusal, AccessError)):
                 continue
-            if isinstance(original, StoreFault):
+            if isinstance(original, InvalidOperationTypeError):
+                error.extensions = {**extensions, "code": "METHOD_NOT_ALLOWED"}
+            elif isinstance(original, CannotGetOperationTypeError):
+                error.extensions = {**extensions, "code": "OPERATION_RESOLUTION_FAILURE"}
+            elif isinstance(original, StoreFault):
                 _hide(error, original.code, "The database did not do what was asked of it")
             elif isinstance(original, ValueError) and not error.path:
                 error.message = "A value in the operation cannot be read."

@@ -14,10 +14,14 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from pipelines.repair import repair_forever
 from resolvers.request import Request, Viewer
 from schema.roots import build_schema
+from server.documents import Documents
+from server.event_stream import EventStreamEndpoint
 from server.explorer import Session, explorer_routes
 from server.http import GraphQLEndpoint
 from server.identity import Identity
+from server.operations import Operations
 from server.settings import Settings
+from server.streams import Streams
 from server.websocket import WebSocketEndpoint
 from store.errors import StoreFault
 from store.store import Store
@@ -48,14 +52,15 @@ def create_app(
     def make_request(viewer: Viewer | None) -> Request:
         return Request(viewer=viewer, store=store, now=now, policy=policy)
 
-    http = GraphQLEndpoint(
-        schema,
-        identity,
-        make_request,
-        max_body_bytes=settings.max_body_bytes,
-        timeout_seconds=settings.request_timeout_seconds,
+    documents = Documents()
+    operations = Operations(
+        schema, documents, make_request, timeout_seconds=settings.request_timeout_seconds
     )
-    websocket = WebSocketEndpoint(schema, identity, make_request)
+    streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
+    limit = settings.max_body_bytes
+    http = GraphQLEndpoint(operations, identity, streams, max_body_bytes=limit)
+    event_stream = EventStreamEndpoint(operations, identity, streams, max_body_bytes=limit)
+    websocket = WebSocketEndpoint(schema, documents, identity, make_request)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -64,12 +69,14 @@ def create_app(
         try:
             yield
         finally:
+            await streams.close()
             repairing.cancel()
             await asyncio.gather(repairing, return_exceptions=True)
             await store.close()
 
     routes: Sequence[BaseRoute] = [
-        Route(ENDPOINT, http.answer, methods=["GET", "POST"]),
+        Route(ENDPOINT, http),
+        Route(f"{ENDPOINT}/stream", event_stream),
         WebSocketRoute(ENDPOINT, websocket),
         Route("/health/live", _live),
         Route("/health/ready", partial(_ready, store)),

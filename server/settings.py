@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="The longest time for one request, in seconds."
     )
+    heartbeat_seconds: float = Field(
+        12.0,
+        ge=0.05,
+        le=60,
+        description="How often a stream over HTTP without news tells that it lives, in seconds.",
+    )
     max_body_bytes: int = Field(
         1_000_000, ge=1000, description="The longest request body, in bytes."
     )

@@ -1,11 +1,12 @@
 """GraphQL over WebSocket: `graphql-transport-ws`, for subscriptions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import orjson
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,7 +19,11 @@ from strawberry.types.unset import UnsetType
 
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
+from server.documents import Documents
+from server.errors import RequestError
 from server.identity import Identity, InvalidToken
+from server.operations import error_body
+from server.requests import parameters_from
 
 INIT_TIMEOUT = timedelta(seconds=3)
 MAX_SUBSCRIPTIONS = 20
@@ -35,19 +40,52 @@ class Connection(Request):
 
 
 class StrictAdapter(ASGIWebSocketAdapter):
-    """Lets only messages of the protocol's shape through; others close with 4400."""
+    """Lets only messages of the protocol's shape through; others close with 4400.
+
+    An operation that is named instead of given gets its text here.
+    """
+
+    _is_acknowledged = False
 
     async def iter_json(
         self, *, ignore_parsing_errors: bool = False
     ) -> AsyncGenerator[object, None]:
         """Messages as they come."""
-        try:
-            async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
-                if not _is_message(message):
-                    raise NonJsonMessageReceived
+        async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
+            if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+                raise NonJsonMessageReceived
+            if message["type"] != "subscribe":
                 yield message
-        except RecursionError as error:
+            elif not isinstance(message.get("id"), str):
+                raise NonJsonMessageReceived
+            elif not self._is_acknowledged:
+                yield {**message, "payload": {"query": ""}}  # it will close with 4401
+            elif (payload := await self._operation(message)) is not None:
+                yield {**message, "payload": payload}
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Sends a message."""
+        self._is_acknowledged = self._is_acknowledged or message["type"] == "connection_ack"
+        await super().send_json(message)
+
+    async def _operation(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What to carry out; nothing when it was refused."""
+        view = cast(WebSocketEndpoint, self.view)
+        try:
+            parameters = parameters_from(message.get("payload"))
+        except RequestError as error:
             raise NonJsonMessageReceived from error
+        try:
+            text = view.documents.text_of(parameters)
+        except RequestError as error:
+            errors = error_body(error)["errors"]
+            await self.send_json({"id": message["id"], "type": "error", "payload": errors})
+            return None
+        return {
+            "query": text,
+            "variables": parameters.variables,
+            "operationName": parameters.name,
+        }
 
 
 class WebSocketEndpoint(GraphQL[Connection, None]):
@@ -58,6 +96,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
     def __init__(
         self,
         schema: FederatedSchema,
+        documents: Documents,
         identity: Identity,
         make_request: Callable[[Viewer | None], Request],
     ) -> None:
@@ -68,8 +107,13 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
             connection_init_wait_timeout=INIT_TIMEOUT,
             max_subscriptions_per_connection=MAX_SUBSCRIPTIONS,
         )
+        self.documents = documents
         self._identity = identity
         self._make_request = make_request
+
+    def decode_json(self, data: str | bytes) -> object:
+        """JSON that can be written again: no NaN, no half of a surrogate pair, no deep nesting."""
+        return orjson.loads(data)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection to its end."""
@@ -109,21 +153,6 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
                 max(0.0, remaining.total_seconds()), _close_expired, context
             )
         return UnsetType()
-
-
-def _is_message(message: object) -> bool:
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return False
-    if message["type"] != "subscribe":
-        return True
-    payload = message.get("payload")
-    return (
-        isinstance(message.get("id"), str)
-        and isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("variables"), dict | None)
-        and isinstance(payload.get("operationName"), str | None)
-    )
 
 
 def _close_expired(connection: Connection) -> None:

@@ -119,8 +119,8 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     ),
     "subscription": (
         b'{"query": "subscription { profileChanged(id: \\"x\\") { id } }"}',
-        400,
-        "BAD_REQUEST",
+        406,
+        "NOT_ACCEPTABLE",
     ),
 }
 

@@ -1,0 +1,133 @@
+"""Documents by name: automatic persisted queries (APQ) and trusted documents.
+
+Source: Apollo's APQ protocol, version 1; GraphQL over HTTP, appendix A (persisted documents).
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from server.errors import RequestError
+from server.requests import Parameters
+
+MAX_LEARNED_BYTES = 16_000_000
+"""How much text of learned documents a process keeps; the ones not used for longest go first."""
+SHA256_PREFIX = "sha256:"
+
+
+class Documents:
+    """Finds the text of an operation that is given, named by its hash, or named by an id.
+
+    `trusted` goes from id to text, as a manifest gives them. With `trusted_only` nothing else is
+    carried out, and nothing is learned.
+    """
+
+    def __init__(
+        self,
+        trusted: Mapping[str, str] | None = None,
+        *,
+        trusted_only: bool = False,
+        learns: bool = True,
+    ) -> None:
+        self._trusted = trusted or {}
+        self._trusted_texts = frozenset(self._trusted.values())
+        self._trusted_only = trusted_only
+        self._learned = _Learned(MAX_LEARNED_BYTES if learns and not trusted_only else 0)
+
+    def text_of(self, parameters: Parameters) -> str:
+        """The text of the operation. Raises: RequestError."""
+        if parameters.document_id is not None:
+            if parameters.query is not None:
+                raise _bad_request("Expected query or documentId, not both.")
+            return self._by_id(parameters.document_id)
+        digest = _persisted_hash(parameters.extensions)
+        text = parameters.query
+        if text is None:
+            if digest is None:
+                raise _bad_request("Expected query to be a GraphQL document.")
+            return self._by_hash(digest)
+        if digest is not None and hashlib.sha256(text.encode()).hexdigest() != digest:
+            raise RequestError(
+                400, "PERSISTED_QUERY_HASH_MISMATCH", "provided sha does not match query"
+            )
+        if self._trusted_only and text not in self._trusted_texts:
+            raise RequestError(
+                400, "QUERY_NOT_IN_SAFELIST", "Only documents of the manifest are carried out."
+            )
+        if not text.strip():
+            raise _bad_request("Expected query to be a GraphQL document.")
+        return text
+
+    def learn(self, parameters: Parameters, text: str) -> None:
+        """Remembers a text that came with its hash and that proved to be carried out."""
+        digest = _persisted_hash(parameters.extensions)
+        if digest is not None and parameters.query is not None:
+            self._learned.put(digest, text)
+
+    def _by_id(self, document_id: str) -> str:
+        text = self._trusted.get(document_id) or self._trusted.get(
+            document_id.removeprefix(SHA256_PREFIX)
+        )
+        if text is None:
+            raise RequestError(
+                400, "PERSISTED_QUERY_NOT_IN_LIST", "The manifest has no document of this id."
+            )
+        return text
+
+    def _by_hash(self, digest: str) -> str:
+        text = self._trusted.get(digest) or self._learned.get(digest)
+        if text is not None:
+            return text
+        if self._trusted_only:
+            return self._by_id(digest)
+        # Clients look for these very words and codes; Apollo Server says them with status 200.
+        if not self._learned.is_open:
+            raise RequestError(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+        raise RequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+
+
+class _Learned:
+    """Texts by hash, as many as fit into a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._texts: OrderedDict[str, str] = OrderedDict()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it keeps anything."""
+        return self._max_bytes > 0
+
+    def get(self, digest: str) -> str | None:
+        text = self._texts.get(digest)
+        if text is not None:
+            self._texts.move_to_end(digest)
+        return text
+
+    def put(self, digest: str, text: str) -> None:
+        if digest in self._texts or len(text) > self._max_bytes:
+            return
+        self._texts[digest] = text
+        self._bytes += len(text)
+        while self._bytes > self._max_bytes:
+            _, dropped = self._texts.popitem(last=False)
+            self._bytes -= len(dropped)
+
+
+def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:
+    """The hash in `extensions.persistedQuery`; None when there is no such extension."""
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
+        raise _bad_request("Expected persistedQuery to hold version and sha256Hash.")
+    if persisted.get("version") != 1:
+        raise _bad_request("Unsupported persisted query version")
+    digest: str = persisted["sha256Hash"]
+    return digest
+
+
+def _bad_request(message: str) -> RequestError:
+    return RequestError(400, "BAD_REQUEST", message)

@@ -1,0 +1,133 @@
+"""Operations: carried out once for one result, or followed for many, whatever the transport."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from resolvers.request import Request, Viewer
+from schema.federation import FederatedSchema
+from server.documents import Documents
+from server.errors import RequestError
+from server.requests import Parameters
+
+Body = dict[str, Any]
+"""What a client gets for one result: `errors`, `data`, `extensions`."""
+
+READS = frozenset({OperationType.QUERY})
+READS_AND_WRITES = frozenset({OperationType.QUERY, OperationType.MUTATION})
+SUBSCRIPTIONS = frozenset({OperationType.SUBSCRIPTION})
+
+
+class Operations:
+    """Carries out operations on one schema."""
+
+    def __init__(
+        self,
+        schema: FederatedSchema,
+        documents: Documents,
+        make_request: Callable[[Viewer | None], Request],
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        self._schema = schema
+        self._documents = documents
+        self._make_request = make_request
+        self._timeout_seconds = timeout_seconds
+
+    async def execute(
+        self,
+        parameters: Parameters,
+        viewer: Viewer | None,
+        allowed: frozenset[OperationType],
+    ) -> ExecutionResult:
+        """The result of a query or mutation.
+
+        Raises: RequestError; InvalidOperationTypeError when the operation is of another type.
+        """
+        text = self._documents.text_of(parameters)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                result = await self._schema.execute(
+                    text,
+                    variable_values=parameters.variables,
+                    operation_name=parameters.name,
+                    context_value=self._make_request(viewer),
+                    allowed_operation_types=allowed,
+                )
+        except TimeoutError:
+            raise RequestError(
+                504, "TIMEOUT", "It took too long; a mutation may have been carried out."
+            ) from None
+        except CannotGetOperationTypeError as error:
+            raise RequestError(
+                400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation."
+            ) from error
+        assert isinstance(result, ExecutionResult)
+        if not isinstance(result, PreExecutionError):
+            self._documents.learn(parameters, text)
+        return result
+
+    def follow(
+        self,
+        parameters: Parameters,
+        viewer: Viewer | None,
+        allowed: frozenset[OperationType],
+    ) -> AsyncGenerator[Body, None]:
+        """The results of an operation as they come; errors of the document are a result too.
+
+        Raises: RequestError, at once.
+        """
+        text = self._documents.text_of(parameters)
+        return self._follow(text, parameters, viewer, allowed)
+
+    async def _follow(
+        self,
+        text: str,
+        parameters: Parameters,
+        viewer: Viewer | None,
+        allowed: frozenset[OperationType],
+    ) -> AsyncGenerator[Body, None]:
+        results = await self._schema.stream(
+            text,
+            variable_values=parameters.variables,
+            operation_name=parameters.name,
+            context_value=self._make_request(viewer),
+            allowed_operation_types=allowed,
+        )
+        async with aclosing(results):
+            async for result in results:
+                if not isinstance(result, PreExecutionError):
+                    self._documents.learn(parameters, text)
+                yield body_of(result)
+
+
+def is_request_error(result: ExecutionResult) -> bool:
+    """Whether nothing was carried out, because the document or its variables do not fit.
+
+    Source: GraphQL specification, section 7.1.6, errors: a request error has no path.
+    """
+    return isinstance(result, PreExecutionError) or (
+        result.data is None and not any(error.path for error in result.errors or ())
+    )
+
+
+def body_of(result: ExecutionResult) -> Body:
+    """A result as its client gets it; without `data` when nothing was carried out."""
+    body: Body = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return body
+
+
+def error_body(error: RequestError) -> Body:
+    """What is wrong with a request, as its client gets it."""
+    return {"errors": [{"message": str(error), "extensions": {"code": error.code}}]}
