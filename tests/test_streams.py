@@ -1,0 +1,292 @@
+"""Subscriptions over HTTP: server-sent events, multipart, and one connection for many."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from server.event_stream import MAX_OPERATIONS
+from server.settings import Settings
+from store.store import Store
+from tests.listening import listening, until
+from tests.subgraph import Clock, Subgraph
+
+CHANGES = "subscription ($id: ID!) { profileChanged(id: $id) { rev } }"
+EVENTS = "text/event-stream"
+PARTS = "multipart/mixed;subscriptionSpec=1.0, application/json"
+MESSAGES = {EVENTS: "\n\n", PARTS: "--graphql"}
+
+
+@pytest.fixture
+async def subgraph(store: Store, clock: Clock, data_dir: Any) -> AsyncIterator[Subgraph]:
+    """The subgraph, with quick heartbeats."""
+    subgraph = Subgraph(Settings(data_dir=data_dir, heartbeat_seconds=0.2), store, clock)
+    async with subgraph.http:
+        yield subgraph
+
+
+@pytest.fixture
+async def client(subgraph: Subgraph) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the subgraph on a real port."""
+    async with listening(subgraph.app) as address:
+        async with httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as client:
+            yield client
+        await subgraph.store.changes.close()
+
+
+class Stream:
+    """Messages of an answer as they come, without heartbeats."""
+
+    def __init__(self, response: httpx.Response, separator: str) -> None:
+        self.response = response
+        self.heartbeats = 0
+        self._chunks = response.aiter_text()
+        self._separator = separator
+        self._rest = ""
+
+    async def next(self) -> str:
+        """The next message that says something."""
+        while True:
+            while self._separator not in self._rest:
+                self._rest += await asyncio.wait_for(anext(self._chunks), 10)
+            message, _, self._rest = self._rest.partition(self._separator)
+            _, _, part = message.partition("\r\n\r\n")
+            if message == ":" or part.strip() == "{}":
+                self.heartbeats += 1
+            elif message.strip():
+                return message
+
+    async def result(self) -> Any:
+        """The next result."""
+        message = await self.next()
+        if message.startswith("event: next\ndata: "):
+            return json.loads(message.removeprefix("event: next\ndata: "))
+        return json.loads(message.partition("\r\n\r\n")[2])["payload"]
+
+
+@asynccontextmanager
+async def opened(
+    client: httpx.AsyncClient,
+    accept: str,
+    query: str = CHANGES,
+    token: str | None = None,
+    **variables: Any,
+) -> AsyncIterator[Stream]:
+    headers = {"accept": accept, **({"authorization": f"Bearer {token}"} if token else {})}
+    body = {"query": query, "variables": variables}
+    async with client.stream("POST", "/graphql", json=body, headers=headers) as response:
+        yield Stream(response, MESSAGES[accept])
+
+
+async def until_watched(subgraph: Subgraph, user_id: str) -> None:
+    changes = subgraph.store.changes
+    await until(lambda: user_id in changes._watchers and changes._ready.is_set())
+
+
+async def update(subgraph: Subgraph, viewer: str, bio: str) -> None:
+    mutation = "mutation ($bio: String!) { updateProfile(input: {bio: $bio}) { errors { code } } }"
+    assert await subgraph.data(mutation, viewer, bio=bio) == {"updateProfile": {"errors": []}}
+
+
+@pytest.mark.parametrize("accept", MESSAGES)
+async def test_changes_and_heartbeats_come_through_a_stream(
+    subgraph: Subgraph, client: httpx.AsyncClient, accept: str
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    async with opened(client, accept, id=ada) as stream:
+        assert stream.response.status_code == 200
+        assert stream.response.headers["content-type"] == (
+            "text/event-stream; charset=utf-8"
+            if accept == EVENTS
+            else 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
+        )
+        await until_watched(subgraph, ada)
+        await update(subgraph, ada, "one")
+        assert await stream.result() == {"data": {"profileChanged": {"rev": 2}}}
+        seen = stream.heartbeats
+        waiting = asyncio.create_task(stream.result())
+        await until(lambda: stream.heartbeats > seen + 1)
+        await update(subgraph, ada, "two")
+        assert await waiting == {"data": {"profileChanged": {"rev": 3}}}
+    await until(lambda: not subgraph.store.changes._watchers)
+
+
+async def test_events_are_framed_with_bare_line_feeds(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    headers = {"accept": EVENTS}
+    answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    assert answer.text == (
+        ':\n\nevent: next\ndata: {"data":{"__typename":"Query"}}\n\nevent: complete\ndata:\n\n'
+    )
+
+
+async def test_parts_end_with_the_boundary(subgraph: Subgraph, client: httpx.AsyncClient) -> None:
+    headers = {"accept": "multipart/mixed;subscriptionSpec=1.0"}
+    answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+    part = "\r\ncontent-type: application/json\r\n\r\n"
+    result = '{"payload":{"data":{"__typename":"Query"}}}'
+    assert answer.text == f"--graphql{part}{{}}\r\n--graphql{part}{result}\r\n--graphql--\r\n"
+
+
+@pytest.mark.parametrize("accept", MESSAGES)
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("subscription {", "GRAPHQL_PARSE_FAILED"),
+        ("subscription { nope }", "GRAPHQL_VALIDATION_FAILED"),
+        ('subscription { profileChanged(id: "x") { rev } }', "BAD_USER_INPUT"),
+    ],
+)
+async def test_an_error_comes_as_a_result(
+    subgraph: Subgraph, client: httpx.AsyncClient, accept: str, query: str, code: str
+) -> None:
+    headers = {"accept": accept.partition(",")[0]}
+    answer = await client.post("/graphql", json={"query": query}, headers=headers)
+    assert answer.status_code == 200
+    assert f'"code":"{code}"' in answer.text
+    assert answer.text.endswith(("event: complete\ndata:\n\n", "--graphql--\r\n"))
+
+
+async def test_a_browser_subscribes_by_get_but_never_writes(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    query = {"query": CHANGES, "variables": json.dumps({"id": ada})}
+    headers = {"accept": EVENTS}
+    async with client.stream("GET", "/graphql", params=query, headers=headers) as response:
+        stream = Stream(response, "\n\n")
+        await until_watched(subgraph, ada)
+        await update(subgraph, ada, "one")
+        assert await stream.result() == {"data": {"profileChanged": {"rev": 2}}}
+    mutation = {"query": 'mutation { updateProfile(input: {bio: "x"}) { errors { code } } }'}
+    headers["authorization"] = f"Bearer {subgraph.token(ada)}"
+    answer = await client.get("/graphql", params=mutation, headers=headers)
+    assert '"code":"METHOD_NOT_ALLOWED"' in answer.text
+    user = await subgraph.store.users.by_id(ada)
+    assert user is not None
+    assert user.rev == 2
+
+
+async def test_who_does_not_take_a_stream_is_told(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/graphql", json={"query": CHANGES, "variables": {"id": "x"}})
+    assert answer.status_code == 406
+    assert answer.json()["errors"][0]["extensions"]["code"] == "NOT_ACCEPTABLE"
+
+
+@pytest.mark.parametrize("accept", MESSAGES)
+async def test_a_stream_ends_with_its_token(
+    subgraph: Subgraph, client: httpx.AsyncClient, accept: str
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    token = subgraph.token(ada, lifetime_seconds=1)
+    async with opened(client, accept, token=token, id=ada) as stream:
+        result = await stream.result()
+        assert result["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        if accept == EVENTS:
+            assert await stream.next() == "event: complete\ndata:"
+    await until(lambda: not subgraph.store.changes._watchers)
+
+
+async def test_a_client_that_does_not_read_gets_the_newest_revision(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    # Results of almost a megabyte: together more than the buffers on the way hold.
+    aliases = " ".join(f"{'a' * 900}{index}: __typename" for index in range(1000))
+    query = f"subscription ($id: ID!) {{ profileChanged(id: $id) {{ rev {aliases} }} }}"
+    async with opened(client, EVENTS, query, id=ada) as stream:
+        await until_watched(subgraph, ada)
+        for index in range(60):
+            await update(subgraph, ada, f"bio {index}")
+        revs: list[int] = []
+        while not revs or revs[-1] < 61:
+            revs.append((await stream.result())["data"]["profileChanged"]["rev"])
+    assert revs == sorted(set(revs))
+    assert len(revs) < 60
+
+
+class SingleConnection:
+    """A client of the single connection mode."""
+
+    def __init__(self, client: httpx.AsyncClient, token: str) -> None:
+        self._client = client
+        self.headers = {"x-graphql-event-stream-token": token}
+
+    async def send(self, operation_id: object, query: str, **variables: Any) -> httpx.Response:
+        extensions = {"operationId": operation_id}
+        body = {"query": query, "variables": variables, "extensions": extensions}
+        return await self._client.post("/graphql/stream", json=body, headers=self.headers)
+
+    async def stop(self, operation_id: str) -> None:
+        answer = await self._client.delete(
+            "/graphql/stream", params={"operationId": operation_id}, headers=self.headers
+        )
+        assert answer.status_code == 200
+
+
+@asynccontextmanager
+async def single(client: httpx.AsyncClient) -> AsyncIterator[tuple[SingleConnection, Stream]]:
+    reserved = await client.put("/graphql/stream")
+    assert reserved.status_code == 201
+    connection = SingleConnection(client, reserved.text)
+    headers = {"accept": EVENTS, **connection.headers}
+    async with client.stream("GET", "/graphql/stream", headers=headers) as response:
+        yield connection, Stream(response, "\n\n")
+
+
+async def test_many_operations_share_one_connection(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
+    async with single(client) as (connection, stream):
+        for key, user_id in (("a", ada), ("b", ben)):
+            assert (await connection.send(key, CHANGES, id=user_id)).status_code == 202
+            await until_watched(subgraph, user_id)
+        await update(subgraph, ben, "one")
+        changed = {"data": {"profileChanged": {"rev": 2}}}
+        assert await stream.result() == {"id": "b", "payload": changed}
+        await connection.stop("b")
+        await until(lambda: ben not in subgraph.store.changes._watchers)
+        await update(subgraph, ben, "two")
+        await update(subgraph, ada, "one")
+        assert await stream.result() == {"id": "a", "payload": changed}
+        assert (await connection.send("q", "{ __typename }")).status_code == 202
+        answered = {"data": {"__typename": "Query"}}
+        assert await stream.result() == {"id": "q", "payload": answered}
+        assert await stream.next() == 'event: complete\ndata: {"id":"q"}'
+    await until(lambda: not subgraph.store.changes._watchers)
+    gone = await connection.send("x", "{ __typename }")
+    assert gone.status_code == 404
+
+
+async def test_a_reserved_stream_is_opened_once(client: httpx.AsyncClient) -> None:
+    async with single(client) as (connection, _):
+        headers = {"accept": EVENTS, **connection.headers}
+        again = await client.get("/graphql/stream", headers=headers)
+        assert again.status_code == 409
+
+
+async def test_a_connection_carries_so_many_operations(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    async with single(client) as (connection, _):
+        statuses = [
+            (await connection.send(f"{index}", CHANGES, id=ada)).status_code
+            for index in range(MAX_OPERATIONS + 1)
+        ]
+        assert statuses == [202] * MAX_OPERATIONS + [429]
+        assert (await connection.send("0", CHANGES, id=ada)).status_code == 409
+
+
+@pytest.mark.parametrize("operation_id", [None, "", 5, [], "x" * 101])
+async def test_an_operation_needs_an_id(client: httpx.AsyncClient, operation_id: object) -> None:
+    async with single(client) as (connection, _):
+        answer = await connection.send(operation_id, "{ __typename }")
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
