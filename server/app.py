@@ -44,7 +44,8 @@ def create_app(
 ) -> Starlette:
     """The subgraph over a store; with a session it serves the explorer too.
 
-    Starting it ensures the indexes; stopping it closes the store.
+    Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
+    closed before: a stream goes on for ever.
     """
     schema = build_schema(settings.federation_profile)
     policy = settings.policy
@@ -69,7 +70,6 @@ def create_app(
         try:
             yield
         finally:
-            await streams.close()
             repairing.cancel()
             await asyncio.gather(repairing, return_exceptions=True)
             await store.close()
@@ -82,7 +82,9 @@ def create_app(
         Route("/health/ready", partial(_ready, store)),
         *(explorer_routes(session) if session else ()),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.streams = streams
+    return app
 
 
 async def _live(_: HTTPRequest) -> Response:

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from graphql import GraphQLSyntaxError, get_operation_ast, parse
+
 from server.errors import RequestError
 from server.requests import Parameters
 
@@ -85,6 +87,23 @@ class Documents:
         if not self._learned.is_open:
             raise RequestError(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
         raise RequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+
+
+def check_document(text: str, operation_name: str | None) -> None:
+    """Insists that the text is GraphQL and holds the operation, before a connection carries it.
+
+    Raises: RequestError.
+    """
+    try:
+        document = parse(text, no_location=True)
+    except GraphQLSyntaxError as error:
+        raise RequestError(400, "GRAPHQL_PARSE_FAILED", error.message) from None
+    except RecursionError:
+        raise RequestError(400, "GRAPHQL_PARSE_FAILED", "The document is too deep.") from None
+    if get_operation_ast(document, operation_name) is None:
+        raise RequestError(
+            400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation, or several."
+        )
 
 
 class _Learned:

@@ -121,6 +121,7 @@ class EventStreamEndpoint:
         viewer = viewer_of(self._identity, request)
         parameters = await parameters_of(request, self._max_body_bytes)
         operation_id = _operation_id(parameters)
+        self._operations.check(parameters)
         results = self._operations.follow(parameters, viewer, READS_AND_WRITES | SUBSCRIPTIONS)
         expires_at = viewer.expires_at if viewer else None
         reservation.start(

@@ -11,7 +11,7 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
-from server.documents import Documents
+from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.requests import Parameters
 
@@ -38,6 +38,10 @@ class Operations:
         self._documents = documents
         self._make_request = make_request
         self._timeout_seconds = timeout_seconds
+
+    def check(self, parameters: Parameters) -> None:
+        """Insists on a document that parses and holds the operation. Raises: RequestError."""
+        check_document(self._documents.text_of(parameters), parameters.name)
 
     async def execute(
         self,
@@ -78,7 +82,7 @@ class Operations:
         viewer: Viewer | None,
         allowed: frozenset[OperationType],
     ) -> AsyncGenerator[Body, None]:
-        """The results of an operation as they come; errors of the document are a result too.
+        """The results of an operation as they come; errors of validation are a result too.
 
         Raises: RequestError, at once.
         """

@@ -9,6 +9,7 @@ from server.app import create_app
 from server.explorer import Session
 from server.identity import Identity
 from server.settings import Settings
+from server.streams import Streams
 from store.store import Store
 
 DRAIN_SECONDS = 5
@@ -24,29 +25,38 @@ def run_server(
     greet: Callable[[], None],
 ) -> None:
     """Serves on the socket; calls `greet` once it does, and returns after the last request."""
+    app = create_app(settings, store, identity, session=session)
     config = uvicorn.Config(
-        create_app(settings, store, identity, session=session),
+        app,
         http="httptools",
         ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
         log_config=None,
         log_level="debug" if settings.log_level == "debug" else "warning",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    server = _GreetingServer(config, greet)
+    server = _Server(config, app.state.streams, greet)
     try:
         server.run([listening])
     except KeyboardInterrupt:
         return
 
 
-class _GreetingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, greet: Callable[[], None]) -> None:
+class _Server(uvicorn.Server):
+    """Greets once it serves, and ends what would never end by itself before it stops."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams, greet: Callable[[], None]) -> None:
         super().__init__(config)
+        self._streams = streams
         self._greet = greet
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._greet()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._streams.close()
+        await super().shutdown(sockets)

@@ -19,7 +19,7 @@ from strawberry.types.unset import UnsetType
 
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
-from server.documents import Documents
+from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.identity import Identity, InvalidToken
 from server.operations import error_body
@@ -77,6 +77,7 @@ class StrictAdapter(ASGIWebSocketAdapter):
             raise NonJsonMessageReceived from error
         try:
             text = view.documents.text_of(parameters)
+            check_document(text, parameters.name)
         except RequestError as error:
             errors = error_body(error)["errors"]
             await self.send_json({"id": message["id"], "type": "error", "payload": errors})

@@ -284,6 +284,15 @@ async def test_a_connection_carries_so_many_operations(
         assert (await connection.send("0", CHANGES, id=ada)).status_code == 409
 
 
+async def test_a_document_that_is_none_is_refused_beside_the_connection(
+    client: httpx.AsyncClient,
+) -> None:
+    async with single(client) as (connection, _):
+        answer = await connection.send("1", "{")
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
+
+
 @pytest.mark.parametrize("operation_id", [None, "", 5, [], "x" * 101])
 async def test_an_operation_needs_an_id(client: httpx.AsyncClient, operation_id: object) -> None:
     async with single(client) as (connection, _):
