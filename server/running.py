@@ -58,5 +58,5 @@ class _Server(uvicorn.Server):
             self._greet()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._streams.close()
+        self._streams.close()
         await super().shutdown(sockets)

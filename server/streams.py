@@ -34,7 +34,7 @@ class Streams:
 
     def __init__(self, *, heartbeat_seconds: float) -> None:
         self.heartbeat_seconds = heartbeat_seconds
-        self._open: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     def answer(
         self, results: AsyncGenerator[Body, None], media_type: str, expires_at: datetime | None
@@ -50,13 +50,11 @@ class Streams:
 
     def send(self, chunks: AsyncGenerator[bytes, None], content_type: str) -> Response:
         """Chunks as an answer that goes on until they end or the client leaves."""
-        return _StreamResponse(chunks, content_type, self._open)
+        return _StreamResponse(chunks, content_type, self._closing)
 
-    async def close(self) -> None:
-        """Ends every stream."""
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+    def close(self) -> None:
+        """Ends every stream, so that its client connects again, elsewhere or later."""
+        self._closing.set()
 
 
 async def with_heartbeats(
@@ -127,10 +125,7 @@ class _StreamResponse(Response):
     """
 
     def __init__(
-        self,
-        chunks: AsyncGenerator[bytes, None],
-        content_type: str,
-        registry: set[asyncio.Task[None]],
+        self, chunks: AsyncGenerator[bytes, None], content_type: str, closing: asyncio.Event
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -138,29 +133,30 @@ class _StreamResponse(Response):
         self.init_headers({**HEADERS, "Content-Type": content_type})
         del self.headers["content-length"]
         self._chunks = chunks
-        self._registry = registry
+        self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send))
-        leaving = asyncio.create_task(_disconnected(receive))
-        self._registry.add(sending)
+        ends = (
+            asyncio.create_task(_disconnected(receive)),
+            asyncio.create_task(self._closing.wait()),
+        )
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._registry.discard(sending)
-            for task in (sending, leaving):
+            for task in (sending, *ends):
                 task.cancel()
-            outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
+            outcomes = await asyncio.gather(sending, *ends, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._chunks):
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for chunk in self._chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _disconnected(receive: Receive) -> None:
