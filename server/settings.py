@@ -5,15 +5,36 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resolvers.request import Policy
 from schema.sdl import Profile
+from server.addresses import parse_address
 
 PREFIX = "USERGRAPH_"
+
+
+def _split(value: object) -> object:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _check_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for number, text in enumerate(texts, start=1):
+        try:
+            parse_address(text)
+        except ValueError as error:
+            raise ValueError(f"address {number}: {error}") from error
+    return texts
+
+
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Texts in one variable, separated by commas or spaces."""
+
+AddressList = Annotated[TextList, AfterValidator(_check_addresses)]
+"""Addresses of `server/addresses.py` in one variable, separated by commas or spaces."""
 
 
 class SettingsError(Exception):
@@ -93,6 +114,12 @@ class Settings(BaseSettings):
     )
     token_leeway_seconds: int = Field(
         30, ge=0, le=60, description="How far clocks may differ when a token's times are checked."
+    )
+
+    callback_urls: AddressList = Field(
+        (),
+        description="Addresses, separated by commas or spaces, under which a router may ask for "
+        "subscription results by HTTP callback; without any there are no callbacks.",
     )
 
     @property

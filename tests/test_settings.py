@@ -17,7 +17,7 @@ def test_every_setting_is_documented_as_it_is() -> None:
         (
             PREFIX + name.upper(),
             "(none)"
-            if field.default is None
+            if field.default in (None, ())
             else f"`{getattr(field.default, 'value', field.default)}`",
             field.description,
         )
@@ -81,6 +81,41 @@ def test_all_problems_are_told_at_once_and_no_value_is(monkeypatch: pytest.Monke
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert len(str(refused.value).splitlines()) == 3
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://router:4000/callback,https://other",
+        " http://router:4000/callback  https://other ",
+        "http://router:4000/callback,\nhttps://other,",
+    ],
+)
+def test_a_list_is_separated_by_commas_or_spaces(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("USERGRAPH_CALLBACK_URLS", value)
+    assert load_settings().callback_urls == ("http://router:4000/callback", "https://other")
+
+
+@pytest.mark.parametrize("value", ["", " ", ","])
+def test_a_list_of_nothing_is_empty(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("USERGRAPH_CALLBACK_URLS", value)
+    assert load_settings().callback_urls == ()
+
+
+@pytest.mark.parametrize(
+    "value", ["http://a, hunter2", '["http://a", "http://b"]', "http://a http://u:hunter2@b"]
+)
+def test_a_list_with_something_else_than_addresses_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("USERGRAPH_CALLBACK_URLS", value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert "USERGRAPH_CALLBACK_URLS: " in str(refused.value)
+    assert "expected http(s)://host[:port][/path]" in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 
