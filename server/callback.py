@@ -41,7 +41,7 @@ MAX_ANSWER_BYTES = 4096
 RETRIED = frozenset({408, 425, 429})
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 1.0  # for our own side: a source of results, a task
 VISIBLE = re.compile(r"[\x21-\x7e]{1,512}")
 
 logger = logging.getLogger(__name__)
@@ -51,10 +51,12 @@ logger = logging.getLogger(__name__)
 class Limits:
     """How much callbacks may take; times are seconds unless the name says otherwise."""
 
-    open: int = 1000
+    open: int = 500
+    connections: int = 100
     attempt_seconds: float = 5.0
     delivery_seconds: float = 15.0
     check_seconds: float = 5.0
+    close_seconds: float = 3.0
     min_heartbeat_ms: int = 1000
     max_heartbeat_ms: int = 60_000
     unwatched_seconds: float = 3600.0
@@ -90,7 +92,6 @@ class Ending:
     told: bool = True
     code: str | None = None
     message: str = ""
-    patience_seconds: float | None = None
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -104,11 +105,7 @@ FINISHED = Ending()
 UNTOLD = Ending(told=False)
 EXPIRED = Ending(code="UNAUTHENTICATED", message="The token expired; subscribe with a new one.")
 UNWATCHED = Ending(code="UNAVAILABLE", message="No checks were asked for; subscribe again.")
-STOPPING = Ending(
-    code="UNAVAILABLE",
-    message="The server is stopping; subscribe again.",
-    patience_seconds=CLOSE_SECONDS,
-)
+STOPPING = Ending(code="UNAVAILABLE", message="The server is stopping; subscribe again.")
 
 
 class Undelivered(Exception):
@@ -129,6 +126,8 @@ class Callbacks:
         self._allowed = [parse_address(prefix) for prefix in allowed]
         self._limits = limits or Limits()
         self._client = _client(self._limits) if self._allowed else None
+        # Waiting for a connection is no fault of the router: it is not part of an attempt.
+        self._turns = asyncio.Semaphore(self._limits.connections)
         self._open: set[Callback] = set()
         self._running: dict[tuple[str, str], Callback] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -189,7 +188,9 @@ class Callbacks:
         for callback in self._running.values():
             callback.end(STOPPING)
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=2 * CLOSE_SECONDS)
+            _, late = await asyncio.wait(
+                self._tasks, timeout=self._limits.close_seconds + CLOSE_SECONDS
+            )
             await _cancel(late)
         if self._client is not None:
             await self._client.aclose()
@@ -301,8 +302,9 @@ class Callbacks:
     async def _complete(self, callback: Callback, ending: Ending) -> None:
         # Routers take `errors: []` for a failure without a reason, so it is there or not there.
         errors = {"errors": ending.errors} if ending.errors else {}
+        seconds = self._limits.close_seconds if ending is STOPPING else None
         try:
-            await self._deliver(callback, "complete", seconds=ending.patience_seconds, **errors)
+            await self._deliver(callback, "complete", seconds=seconds, **errors)
         except Undelivered as error:
             logger.info(
                 "%s did not take the end of a subscription: %s", callback.address.origin, error
@@ -341,6 +343,7 @@ class Callbacks:
         assert self._client is not None
         try:
             async with (
+                self._turns,
                 asyncio.timeout(self._limits.attempt_seconds),
                 self._client.stream("POST", str(address), content=content) as answer,
             ):
@@ -377,7 +380,9 @@ def _client(limits: Limits) -> httpx.AsyncClient:
         },
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
-        limits=httpx.Limits(max_connections=200, max_keepalive_connections=20),
+        limits=httpx.Limits(
+            max_connections=limits.connections, max_keepalive_connections=limits.connections
+        ),
         timeout=limits.attempt_seconds,
         trust_env=False,  # no proxy and no .netrc from the environment
         verify=ssl.create_default_context(),  # the system's authorities, or SSL_CERT_FILE

@@ -129,8 +129,9 @@ class Results:
         self._for_ever = for_ever
         self.taken = 0
         self.closed = False
+        self.stream = self._stream()  # held, so that nothing but closing it closes it
 
-    async def stream(self) -> AsyncGenerator[Mapping[str, Any], None]:
+    async def _stream(self) -> AsyncGenerator[Mapping[str, Any], None]:
         try:
             for body in self._bodies:
                 self.taken += 1
@@ -150,7 +151,7 @@ async def subscribe(
     **changes: Any,
 ) -> None:
     async with callbacks.open(router.extension(**changes)) as callback:
-        callbacks.run(callback, results.stream(), expires_at=expires_at)
+        callbacks.run(callback, results.stream, expires_at=expires_at)
 
 
 async def refused(callbacks: Callbacks, extension: object) -> tuple[int, str]:
@@ -179,7 +180,7 @@ async def test_results_follow_the_check_and_the_end_follows_the_results(router: 
     async with callbacks_to(router) as callbacks:
         async with callbacks.open(router.extension()) as callback:
             assert router.messages == [message("check")]
-            callbacks.run(callback, results.stream())
+            callbacks.run(callback, results.stream)
         await until(lambda: len(router.messages) == 4)
     assert router.messages == [
         message("check"),
@@ -309,7 +310,7 @@ async def test_a_router_that_wants_no_more_gets_no_more(
     async with callbacks_to(router) as callbacks:
         async with callbacks.open(router.extension(heartbeatIntervalMs=50)) as callback:
             router.answer = answering(404, to=action)
-            callbacks.run(callback, results.stream())
+            callbacks.run(callback, results.stream)
         await until(lambda: not callbacks._open)
         assert results.closed
         assert (await until_quiet(router))[-1] == action
@@ -352,7 +353,7 @@ async def test_a_router_that_went_away_is_given_up(caplog: pytest.LogCaptureFixt
         opened = callbacks.open(router.extension())
         callback = await opened.__aenter__()
     started = time.monotonic()
-    callbacks.run(callback, results.stream())
+    callbacks.run(callback, results.stream)
     await opened.__aexit__(None, None, None)
     await until(lambda: not callbacks._open)
     assert 0.9 < time.monotonic() - started < 2
@@ -503,17 +504,17 @@ async def test_stopping_ends_every_subscription(router: Router) -> None:
 async def test_stopping_does_not_wait_for_a_router_that_does_not_answer(router: Router) -> None:
     async def never(message: dict[str, Any]) -> Response | None:
         if message["action"] != "check":
-            await asyncio.sleep(4)
+            await asyncio.sleep(2)
         return None
 
     router.answer = never
-    callbacks = Callbacks([f"http://{router.address}"])
+    callbacks = Callbacks([f"http://{router.address}"], Limits(close_seconds=0.5))
     results = Results(FOLLOWERS_1, for_ever=True)
     await subscribe(callbacks, router, results)
     await until(lambda: len(router.messages) == 2)
     started = time.monotonic()
     await callbacks.close()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 1.5
     assert results.closed
 
 
