@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from pipelines.repair import repair_forever
 from resolvers.request import Request, Viewer
 from schema.roots import build_schema
+from server.callback import Callbacks
 from server.documents import Documents
 from server.event_stream import EventStreamEndpoint
 from server.explorer import Session, explorer_routes
@@ -58,8 +59,9 @@ def create_app(
         schema, documents, make_request, timeout_seconds=settings.request_timeout_seconds
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
+    callbacks = Callbacks(settings.callback_urls)
     limit = settings.max_body_bytes
-    http = GraphQLEndpoint(operations, identity, streams, max_body_bytes=limit)
+    http = GraphQLEndpoint(operations, identity, streams, callbacks, max_body_bytes=limit)
     event_stream = EventStreamEndpoint(operations, identity, streams, max_body_bytes=limit)
     websocket = WebSocketEndpoint(schema, documents, identity, make_request)
 
@@ -70,6 +72,7 @@ def create_app(
         try:
             yield
         finally:
+            await callbacks.close()
             repairing.cancel()
             await asyncio.gather(repairing, return_exceptions=True)
             await store.close()

@@ -13,7 +13,6 @@ from collections.abc import (
     AsyncIterator,
     Collection,
     Coroutine,
-    Iterable,
     Mapping,
     Sequence,
 )
@@ -353,18 +352,6 @@ class Callbacks:
             return "no answer in time"
         except httpx.HTTPError as error:
             return f"no answer ({type(error).__name__})"
-
-
-def accepts_callback(accept: Iterable[str]) -> bool:
-    """Whether Accept headers, of which a router sends several, ask for this protocol."""
-    for media_range in ",".join(accept).split(","):
-        media_type, *parameters = (part.strip() for part in media_range.split(";"))
-        if media_type.lower() == "application/json":
-            pairs = (parameter.partition("=") for parameter in parameters)
-            for name, _, value in pairs:
-                if name.strip().lower() == "callbackspec" and value.strip().strip('"') == "1.0":
-                    return True
-    return False
 
 
 def _client(limits: Limits) -> httpx.AsyncClient:

@@ -16,6 +16,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from resolvers.request import Viewer
+from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
 from server.errors import RequestError
 from server.identity import Identity, InvalidToken
 from server.operations import (
@@ -49,11 +50,18 @@ class GraphQLEndpoint:
     """The endpoint for operations of every type."""
 
     def __init__(
-        self, operations: Operations, identity: Identity, streams: Streams, *, max_body_bytes: int
+        self,
+        operations: Operations,
+        identity: Identity,
+        streams: Streams,
+        callbacks: Callbacks,
+        *,
+        max_body_bytes: int,
     ) -> None:
         self._operations = operations
         self._identity = identity
         self._streams = streams
+        self._callbacks = callbacks
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,30 +80,34 @@ class GraphQLEndpoint:
         parameters = await parameters_of(request, self._max_body_bytes)
         allowed = READS_AND_WRITES if request.method == "POST" else READS
         if wanted.single is None:
-            return self._stream(parameters, viewer, wanted, allowed | SUBSCRIPTIONS)
+            return await self._stream(parameters, viewer, wanted, allowed | SUBSCRIPTIONS)
         try:
             result = await self._operations.execute(parameters, viewer, allowed)
         except InvalidOperationTypeError as error:
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 message = "Send mutations by POST."
                 raise RequestError(405, "METHOD_NOT_ALLOWED", message, {"Allow": "POST"}) from None
-            return self._stream(parameters, viewer, wanted, SUBSCRIPTIONS)
+            return await self._stream(parameters, viewer, wanted, SUBSCRIPTIONS)
         failed = wanted.single == GRAPHQL_JSON and is_request_error(result)
         return json_response(body_of(result), 400 if failed else 200, wanted.single)
 
-    def _stream(
+    async def _stream(
         self,
         parameters: Parameters,
         viewer: Viewer | None,
         wanted: Accepted,
         allowed: frozenset[OperationType],
     ) -> Response:
-        if wanted.stream is None:
-            raise _not_acceptable(
-                "A subscription", EVENT_STREAM, f"{MULTIPART};subscriptionSpec=1.0"
-            )
-        results = self._operations.follow(parameters, viewer, allowed)
         expires_at = viewer.expires_at if viewer else None
+        if wanted.callback and allowed == SUBSCRIPTIONS:
+            async with self._callbacks.open(parameters.extensions.get("subscription")) as callback:
+                results = self._operations.follow(parameters, viewer, allowed)
+                self._callbacks.run(callback, results, expires_at=expires_at)
+            return json_response(ACCEPTED, 200, JSON, PROTOCOL_HEADER)
+        if wanted.stream is None:
+            multipart = f"{MULTIPART};subscriptionSpec=1.0"
+            raise _not_acceptable("A subscription", EVENT_STREAM, multipart)
+        results = self._operations.follow(parameters, viewer, allowed)
         return self._streams.answer(results, wanted.stream, expires_at)
 
 
@@ -103,7 +115,8 @@ async def answer_safely(
     request: Request, answer: Callable[[Request, Accepted], Awaitable[Response]]
 ) -> Response:
     """What `answer` gives, or the error that it raises as an answer."""
-    wanted = accepted(request.headers.get("accept"))
+    # GraphOS Router adds a header Accept of its own to that of the client.
+    wanted = accepted(", ".join(request.headers.getlist("accept")))
     media_type = wanted.single or JSON
     try:
         return await answer(request, wanted)

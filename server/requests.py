@@ -50,9 +50,9 @@ class Parameters:
 
 
 @lru_cache(maxsize=256)
-def accepted(header: str | None) -> Accepted:
-    """What an Accept header asks for; without one, `application/json`."""
-    ranges = _ranges(header if header and len(header) <= MAX_ACCEPT_LENGTH else "*/*")
+def accepted(header: str) -> Accepted:
+    """What an Accept header asks for; an empty one for `application/json`."""
+    ranges = _ranges(header if 0 < len(header) <= MAX_ACCEPT_LENGTH else "*/*")
     single = stream = None
     callback = False
     for name, parameters in ranges:

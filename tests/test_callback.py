@@ -15,8 +15,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from server.addresses import parse_address
-from server.callback import Callbacks, Limits, accepts_callback
+from server.callback import Callbacks, Limits
 from server.errors import RequestError
+from server.requests import accepted
 from tests.listening import listening, until
 
 ID = "c4a9d1b8-dc57-44ab-9e5a-6e6189b2b945"
@@ -784,7 +785,7 @@ async def test_ids_and_verifiers_are_not_logged(
     ],
 )
 def test_an_accept_header_asks_for_callbacks(accept: list[str], asks: bool) -> None:
-    assert accepts_callback(accept) is asks
+    assert accepted(", ".join(accept)).callback is asks
 
 
 async def until_quiet(router: Router) -> list[str]:
