@@ -1,4 +1,4 @@
-"""The command line: `usergraph serve | seed | token | schema print | doctor`."""
+"""The command line: `usergraph serve | seed | token | schema print | schema check | doctor`."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -18,14 +19,18 @@ from loaders.loaders import Loaders
 from pipelines.seed import is_seeded, sample_id, seed
 from resolvers.request import STAFF_SCOPE
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
+from schema.check import compare
+from schema.elements import UnreadableSDL, elements_of
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.app import ENDPOINT, utc_now
+from server.check import FailOn, fails, print_changes, print_json
 from server.doctor import examine
 from server.examples import examples
 from server.explorer import Session
 from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, identity_of
+from server.published import NotPublished, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
 from store.engine import EngineFault, start_engine
@@ -37,6 +42,7 @@ SAMPLE_USERS = 1000
 TOKEN_DAYS = 30
 PERSON_SCOPES = sorted({scope for scope in MUTATION_SCOPES.values() if scope.startswith("me:")})
 SERVICE_TOKEN_SCOPES = sorted({MUTATION_SCOPES["registerUser"], *SERVICE_SCOPES.values()})
+COULD_NOT_COMPARE = 2
 KNOWN_SCOPES = {*PERSON_SCOPES, *SERVICE_TOKEN_SCOPES, STAFF_SCOPE}
 
 app = typer.Typer(
@@ -44,6 +50,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+ProfileOption = Annotated[
+    Profile | None,
+    typer.Option(
+        help="portable composes everywhere, router adds access directives; "
+        "by default that of the settings."
+    ),
+]
 schema_app = typer.Typer(help="The schema of the subgraph.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
 
@@ -112,12 +125,47 @@ def token(
 
 @schema_app.command(name="print")
 def schema_print(
-    profile: Annotated[
-        Profile | None, typer.Option(help="Federation profile; by default that of the settings.")
-    ] = None,
+    profile: ProfileOption = None,
 ) -> None:
     """Print the SDL, as a gateway gets it."""
     print(build_schema(profile or _settings().federation_profile).sdl, end="")
+
+
+@schema_app.command(name="check")
+def schema_check(
+    against: Annotated[
+        str,
+        typer.Option(metavar="FILE|URL", help="The published SDL, or a subgraph that runs."),
+    ],
+    new: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The new SDL; else it is this subgraph's.")
+    ] = None,
+    profile: ProfileOption = None,
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="Sent to the URL; repeat it.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="The mildest change for which it fails.")
+    ] = FailOn.BREAKING,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Compare the SDL with a published one, and say whom each change hurts.
+
+    Exits with 0 when nothing fails, with 1 when something does, with 2 when it cannot compare.
+    """
+    if new is not None and profile is not None:
+        _fail("Give --new or --profile: a file has the profile that it has.", COULD_NOT_COMPARE)
+    source = against
+    try:
+        published = elements_of(published_sdl(against, header or ()))
+        source = "this subgraph" if new is None else str(new)
+        current = elements_of(_current_sdl(profile) if new is None else sdl_in_file(new))
+    except (NotPublished, UnreadableSDL) as error:
+        _fail(f"{without_credentials(source)}: {error}.", COULD_NOT_COMPARE)
+    changes = compare(published, current)
+    (print_json if as_json else print_changes)(changes)
+    if fails(changes, fail_on):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -271,16 +319,21 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _settings() -> Settings:
+def _current_sdl(profile: Profile | None) -> str:
+    profile = profile or _settings(COULD_NOT_COMPARE).federation_profile
+    return build_schema(profile).sdl
+
+
+def _settings(exit_code: int = 1) -> Settings:
     try:
         return load_settings()
     except SettingsError as error:
-        _fail(f"The settings cannot be used:\n{error}")
+        _fail(f"The settings cannot be used:\n{error}", exit_code)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, exit_code: int = 1) -> NoReturn:
     print(message, file=sys.stderr)
-    raise typer.Exit(1)
+    raise typer.Exit(exit_code)
 
 
 if __name__ == "__main__":
