@@ -19,6 +19,7 @@ from graphql import (
     GraphQLSyntaxError,
     InputValueDefinitionNode,
     ListValueNode,
+    NonNullTypeNode,
     ObjectValueNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
@@ -92,7 +93,8 @@ class Element:
     @property
     def is_required(self) -> bool:
         """Whether an argument or input field must be given."""
-        return self.type is not None and self.type.kind == "non_null_type" and self.default is None
+        is_given = self.kind in (Kind.ARGUMENT, Kind.INPUT_FIELD)
+        return is_given and isinstance(self.type, NonNullTypeNode) and self.default is None
 
 
 Elements = Mapping[str, Element]
@@ -111,7 +113,8 @@ def elements_of(sdl: str) -> Elements:
         return _Reader(document).elements
     except GraphQLSyntaxError as error:
         line = error.locations[0].line if error.locations else 1
-        raise UnreadableSDL(f"expected SDL; line {line}: {error.message}") from None
+        found = error.message.removeprefix("Syntax Error: ").rstrip(".")
+        raise UnreadableSDL(f"expected SDL; line {line}: {found}") from None
     except RecursionError:
         raise UnreadableSDL("expected SDL, not something nested this deep") from None
 

@@ -30,7 +30,7 @@ from server.examples import examples
 from server.explorer import Session
 from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, identity_of
-from server.published import NotPublished, published_sdl, sdl_in_file, without_credentials
+from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
 from store.engine import EngineFault, start_engine
@@ -161,7 +161,7 @@ def schema_check(
         source = "this subgraph" if new is None else str(new)
         current = elements_of(_current_sdl(profile) if new is None else sdl_in_file(new))
     except (NotPublished, UnreadableSDL) as error:
-        _fail(f"{without_credentials(source)}: {error}.", COULD_NOT_COMPARE)
+        _fail(f"{without_credentials(source)}: {one_line(error)}.", COULD_NOT_COMPARE)
     changes = compare(published, current)
     (print_json if as_json else print_changes)(changes)
     if fails(changes, fail_on):

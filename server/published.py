@@ -40,6 +40,13 @@ def without_credentials(source: str) -> str:
     return re.sub(r"(?<=://)[^/?#]*@|\?.*", "", source) if "://" in source else source
 
 
+def one_line(message: object) -> str:
+    """What came from elsewhere, as one short line that cannot steer a terminal."""
+    line = " ".join(str(message)[:1000].split())
+    line = "".join(each if each.isprintable() else "?" for each in line)
+    return line if len(line) <= 300 else f"{line[:300]} ..."
+
+
 def _sdl_at(address: str, headers: list[tuple[str, str]]) -> str:
     try:
         url = httpx.URL(address)
@@ -56,7 +63,7 @@ def _sdl_at(address: str, headers: list[tuple[str, str]]) -> str:
     except httpx.TimeoutException:
         raise NotPublished(f"gave no answer within {TIMEOUT_SECONDS:g} seconds") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotPublished(f"cannot be asked: {_plain(error)}") from None
+        raise NotPublished(f"cannot be asked: {one_line(error)}") from None
     return _sdl_in_answer(answer, _text(content))
 
 
@@ -75,7 +82,7 @@ def _content(answer: httpx.Response) -> bytes:
 
 def _sdl_in_answer(answer: httpx.Response, text: str) -> str:
     media_type = answer.headers.get("content-type", "no media type").partition(";")[0]
-    came = f"{answer.status_code} with {_plain(media_type)}"
+    came = f"{answer.status_code} with {one_line(media_type)}"
     try:
         body: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -88,7 +95,7 @@ def _sdl_in_answer(answer: httpx.Response, text: str) -> str:
     message = _first_message(body)
     if message is None:
         raise NotPublished(f"expected a GraphQL answer to {QUERY}, and {came} came")
-    raise NotPublished(f"answered {answer.status_code} and the error: {_plain(message)}")
+    raise NotPublished(f"answered {answer.status_code} and the error: {one_line(message)}")
 
 
 def _first_message(body: Any) -> str | None:
@@ -113,9 +120,3 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NotPublished("is not UTF-8 text") from None
-
-
-def _plain(message: object) -> str:
-    """What came from elsewhere, as one short line that cannot steer a terminal."""
-    line = " ".join(str(message).split())
-    return "".join(each if each.isprintable() else "?" for each in line)[:200]
