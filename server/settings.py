@@ -7,7 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resolvers.request import Policy
@@ -94,6 +102,13 @@ class Settings(BaseSettings):
     max_entities: int = Field(
         1000, ge=1, le=10_000, description="The most representations in one _entities field."
     )
+    trusted_documents: Path | None = Field(
+        None,
+        description="Manifest of trusted documents, as Apollo, Relay or graphql-codegen write it.",
+    )
+    trusted_documents_only: bool = Field(
+        False, description="Refuse every operation that is not in the manifest."
+    )
     handle_cooldown_days: float = Field(
         30,
         ge=0,
@@ -121,6 +136,13 @@ class Settings(BaseSettings):
         description="Addresses, separated by commas or spaces, under which a router may ask for "
         "subscription results by HTTP callback; without any there are no callbacks.",
     )
+
+    @field_validator("trusted_documents_only")
+    @classmethod
+    def _trusts_something(cls, only: bool, others: ValidationInfo) -> bool:
+        if only and others.data.get("trusted_documents") is None:
+            raise ValueError(f"{PREFIX}TRUSTED_DOCUMENTS is needed with it")
+        return only
 
     @property
     def policy(self) -> Policy:

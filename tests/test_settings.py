@@ -63,6 +63,11 @@ def test_every_scope_is_documented() -> None:
             "0",
             "USERGRAPH_MONGODB_TIMEOUT_SECONDS: Input should",
         ),
+        (
+            "USERGRAPH_TRUSTED_DOCUMENTS_ONLY",
+            "true",
+            "ONLY: Value error, USERGRAPH_TRUSTED_DOCUMENTS is needed with it",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(
