@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pipelines.repair import repair_forever
 from resolvers.request import Request, Viewer
+from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from server.callback import Callbacks
 from server.documents import Documents
@@ -20,6 +21,7 @@ from server.event_stream import EventStreamEndpoint
 from server.explorer import Session, explorer_routes
 from server.http import GraphQLEndpoint
 from server.identity import Identity
+from server.manifests import read_manifest
 from server.operations import Operations
 from server.settings import Settings
 from server.streams import Streams
@@ -54,7 +56,7 @@ def create_app(
     def make_request(viewer: Viewer | None) -> Request:
         return Request(viewer=viewer, store=store, now=now, policy=policy)
 
-    documents = Documents()
+    documents = documents_of(settings, schema)
     operations = Operations(
         schema, documents, make_request, timeout_seconds=settings.request_timeout_seconds
     )
@@ -88,6 +90,14 @@ def create_app(
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.streams = streams
     return app
+
+
+def documents_of(settings: Settings, schema: FederatedSchema) -> Documents:
+    """The documents that may be named; those of the manifest are checked. Raises: ManifestError."""
+    if settings.trusted_documents is None:
+        return Documents()
+    trusted = read_manifest(settings.trusted_documents, schema._schema)
+    return Documents(trusted, trusted_only=settings.trusted_documents_only)
 
 
 async def _live(_: HTTPRequest) -> Response:
