@@ -32,7 +32,11 @@ class Documents:
         trusted_only: bool = False,
         learns: bool = True,
     ) -> None:
-        self._trusted = trusted or {}
+        # graphql-codegen writes ids with the prefix; clients send them with it or without.
+        self._trusted = {
+            document_id.removeprefix(SHA256_PREFIX): text
+            for document_id, text in (trusted or {}).items()
+        }
         self._trusted_texts = frozenset(self._trusted.values())
         self._trusted_only = trusted_only
         self._learned = _Learned(MAX_LEARNED_BYTES if learns and not trusted_only else 0)
@@ -68,9 +72,7 @@ class Documents:
             self._learned.put(digest, text)
 
     def _by_id(self, document_id: str) -> str:
-        text = self._trusted.get(document_id) or self._trusted.get(
-            document_id.removeprefix(SHA256_PREFIX)
-        )
+        text = self._trusted.get(document_id.removeprefix(SHA256_PREFIX))
         if text is None:
             raise RequestError(
                 400, "PERSISTED_QUERY_NOT_IN_LIST", "The manifest has no document of this id."

@@ -84,7 +84,8 @@ def parameters_from(document: Any) -> Parameters:
     if not isinstance(document, dict):
         raise _bad_request("Expected one JSON object with query, variables and operationName.")
     return Parameters(
-        query=_optional(document, "query", str, "a string"),
+        # graphql-ws sends an empty query beside a documentId.
+        query=_optional(document, "query", str, "a string") or None,
         document_id=_optional(document, "documentId", str, "a string"),
         name=_optional(document, "operationName", str, "a string"),
         variables=_optional(document, "variables", dict, "an object"),

@@ -91,7 +91,7 @@ def test_documents_not_used_for_longest_are_forgotten() -> None:
     assert is_known(newest)
 
 
-TRUSTED = {"known": QUERY, HASH: QUERY, "other": "query Other { __typename }"}
+TRUSTED = {"known": QUERY, f"sha256:{HASH}": QUERY, "other": "query Other { __typename }"}
 
 
 @pytest.mark.parametrize("only", [False, True])
