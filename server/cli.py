@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loaders.loaders import Loaders
-from pipelines.seed import is_seeded, sample_id, seed
+from pipelines.seed import is_seeded, sample_id, sample_user, seed
 from resolvers.request import STAFF_SCOPE
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from schema.check import compare
@@ -27,7 +27,7 @@ from server.app import ENDPOINT, utc_now
 from server.check import FailOn, fails, print_changes, print_json
 from server.doctor import examine
 from server.examples import examples
-from server.explorer import Session
+from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, identity_of
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
@@ -72,14 +72,15 @@ def serve() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listening = _listen(settings)
     port = listening.getsockname()[1]
-    identity, token = _identity(settings)
+    identity, tokens = _identity(settings)
+    token = tokens[0].token if tokens else None
     with _store(settings, keep_running=True) as open_store:
         asyncio.run(_prepare(open_store, with_samples=settings.mongodb_uri is None))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{host}:{port}{ENDPOINT}"
         session = None
         if settings.serves_explorer:
-            session = Session(ENDPOINT, token, examples() if token else ())
+            session = Session(ENDPOINT, tokens, examples() if tokens else ())
         run_server(
             settings,
             open_store(),
@@ -262,15 +263,35 @@ def _log_progress(step: str, done: int, total: int) -> None:
         print(f"seed: {done} of {total} {step}", file=sys.stderr, flush=True)
 
 
-def _identity(settings: Settings) -> tuple[Identity, str | None]:
-    """Who may ask; with the development key also a token for a sample user."""
+def _identity(settings: Settings) -> tuple[Identity, list[OfferedToken]]:
+    """Who may ask, and the tokens to try it with."""
     try:
-        identity = identity_of(settings)
-        if settings.token_jwks_file is not None:
-            return identity, None
-        return identity, _development_token(settings, sample_id(0), None, TOKEN_DAYS)
+        return identity_of(settings), offered_tokens(settings)
     except (OSError, ValueError) as error:
         _fail(f"The keys that verify tokens cannot be used: {error}")
+
+
+def offered_tokens(settings: Settings) -> list[OfferedToken]:
+    """Tokens for sample users and a service; none where an issuer of your own gives them.
+
+    Raises: OSError, ValueError when the development key cannot be used.
+    """
+    if settings.token_jwks_file is not None:
+        return []
+
+    def offer(index: int | None, permits: str, scopes: list[str]) -> OfferedToken:
+        user_id = None if index is None else sample_id(index)
+        label = "a service" if index is None else f"@{sample_user(index).handle}"
+        signed = _development_token(settings, user_id, scopes, TOKEN_DAYS)
+        return OfferedToken(label, permits, signed)
+
+    return [
+        offer(0, "all a person may", PERSON_SCOPES),
+        offer(1, "all a person may", PERSON_SCOPES),
+        offer(6, "reads only", []),
+        offer(2, "staff", [*PERSON_SCOPES, STAFF_SCOPE]),
+        offer(None, "registers users", SERVICE_TOKEN_SCOPES),
+    ]
 
 
 def _development_token(

@@ -1,16 +1,23 @@
-"""Example operations on the sample data, for the explorer and the command line."""
+"""Example operations on the sample data, for the explorer."""
 
 from pipelines.seed import FIRST_HANDLE, sample_id
 from server.explorer import Example
 
-PROFILE = """query Profile($handle: String!) {
+FOLLOWERS = """query Followers($handle: String!) {
   user(by: { handle: $handle }) {
     displayName
     bio
     followerCount
-    followers(first: 5) {
-      edges { node { handle displayName } }
-      pageInfo { hasNextPage endCursor }
+    followers(first: 3) {
+      edges {
+        at
+        node {
+          handle
+          displayName
+          followerCount
+        }
+      }
+      pageInfo { hasNextPage }
     }
   }
 }"""
@@ -20,39 +27,73 @@ VIEWER = """query Viewer {
     scopes
     user {
       handle
+      displayName
       rev
-      private { locale timeZone createdAt }
-      followers(first: 3) { edges { at node { handle viewerRelation { isFollowing canFollow } } } }
+      private { locale timeZone }
+      followers(first: 3) {
+        edges {
+          at
+          node {
+            handle
+            viewerRelation { isFollowing }
+          }
+        }
+      }
     }
   }
 }"""
 
 ENTITIES = """query Entities($representations: [_Any!]!) {
   _entities(representations: $representations) {
-    ... on User { id handle displayName avatar(size: SMALL) { url } }
+    ... on User {
+      id
+      handle
+      displayName
+      avatar(size: SMALL) { url }
+    }
   }
 }"""
 
-UPDATE = """mutation UpdateProfile {
-  updateProfile(input: { bio: "Mostly jazz.", control: { dryRun: true } }) {
+UPDATE_PROFILE = """mutation UpdateProfile($bio: String!, $dryRun: Boolean!) {
+  updateProfile(
+    input: { bio: $bio, control: { dryRun: $dryRun } }
+  ) {
+    user { handle rev bio }
+    dryRun {
+      changes { field before after }
+      events
+    }
     errors { code message path }
-    dryRun { changes { field before after } events }
-    user { rev bio }
   }
 }"""
 
-CHANGES = """subscription Changes($id: ID!) {
+PROFILE_CHANGES = """subscription ProfileChanges($id: ID!) {
   profileChanged(id: $id) { rev displayName bio }
 }"""
 
 
 def examples() -> list[Example]:
     """Operations that answer something on the sample data."""
-    representations = [{"__typename": "User", "id": sample_id(index)} for index in range(3)]
+    representations = [
+        *({"__typename": "User", "id": sample_id(index)} for index in (1, 2)),
+        {"__typename": "User", "handle": FIRST_HANDLE},
+    ]
     return [
-        Example("A profile and who follows it", PROFILE, {"handle": FIRST_HANDLE}),
-        Example("The signed-in person", VIEWER),
-        Example("What a gateway asks", ENTITIES, {"representations": representations}),
-        Example("A change, tried out", UPDATE),
-        Example("A profile as it changes", CHANGES, {"id": sample_id(0)}),
+        Example("A profile and its newest followers", FOLLOWERS, {"handle": FIRST_HANDLE}),
+        Example("The person who asks", VIEWER),
+        Example(
+            "What a gateway asks",
+            ENTITIES,
+            {"representations": representations},
+        ),
+        Example(
+            "A change, tried out; dryRun: false makes it",
+            UPDATE_PROFILE,
+            {"bio": "Mostly jazz.", "dryRun": True},
+        ),
+        Example(
+            "A profile, again after each change",
+            PROFILE_CHANGES,
+            {"id": sample_id(0)},
+        ),
     ]

@@ -1,7 +1,7 @@
 """The explorer a browser opens at `/`: GraphiQL when its bundle was built, else a plain page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from os import PathLike, stat_result
 from pathlib import Path
 
@@ -11,7 +11,11 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-BUNDLE = Path(__file__).parent.parent / "explorer" / "dist"
+PACKED_BUNDLE = Path(__file__).parent / "graphiql"
+"""Where a wheel carries the bundle (hatch_build.py)."""
+
+SOURCE_BUNDLE = Path(__file__).parent.parent / "explorer" / "dist"
+BUNDLE = PACKED_BUNDLE if PACKED_BUNDLE.is_dir() else SOURCE_BUNDLE
 PLAIN_PAGE = Path(__file__).parent / "plain_page"
 
 # GraphiQL sets styles from its scripts; everything else comes from this origin, or not at all.
@@ -41,11 +45,23 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedToken:
+    """A development token, so that the explorer can ask as somebody: as whom, to do what."""
+
+    label: str
+    permits: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """What the explorer opens with: where it asks, as whom, and which examples it offers."""
+    """What the explorer opens with: where it asks, as whom it can, and which examples it offers.
+
+    Labels of tokens are unique; the first token is the one it opens with.
+    """
 
     endpoint: str
-    token: str | None
+    tokens: Sequence[OfferedToken]
     examples: Sequence[Example]
 
 
@@ -71,7 +87,7 @@ def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRout
 def _session_json(session: Session) -> dict[str, object]:
     return {
         "endpoint": session.endpoint,
-        "token": session.token,
+        "tokens": [asdict(offered) for offered in session.tokens],
         "examples": [
             {
                 "title": example.title,

@@ -13,7 +13,7 @@ import pytest
 from pipelines.seed import FIRST_HANDLE, sample_id
 from schema.roots import build_schema
 from schema.sdl import Profile
-from server.examples import PROFILE
+from server.examples import FOLLOWERS
 from store.engine import start_engine
 from store.records import Document
 from store.store import Store
@@ -202,8 +202,8 @@ def test_serve_brings_samples_and_a_token_and_keeps_what_is_written(tmp_path: Pa
     with RunningServer(tmp_path, mongodb_driver=DRIVERS[0]) as server:
         token = next(line for line in server.greeting.splitlines() if line.startswith("ey"))
         assert claims(token)["sub"] == sample_id(0)
-        profile = ask(server, PROFILE, token, handle=FIRST_HANDLE)["data"]["user"]
-        assert len(profile["followers"]["edges"]) == 5
+        profile = ask(server, FOLLOWERS, token, handle=FIRST_HANDLE)["data"]["user"]
+        assert len(profile["followers"]["edges"]) == 3
         assert profile["followerCount"] > 100
         update = 'mutation { updateProfile(input: {bio: "Kept."}) { errors { code } } }'
         assert ask(server, update, token) == {"data": {"updateProfile": {"errors": []}}}
@@ -211,7 +211,7 @@ def test_serve_brings_samples_and_a_token_and_keeps_what_is_written(tmp_path: Pa
         assert server.stop() == 0
         assert not is_alive(server.engine[0])
         server.start()
-        assert ask(server, PROFILE, token, handle=FIRST_HANDLE) == {
+        assert ask(server, FOLLOWERS, token, handle=FIRST_HANDLE) == {
             "data": {"user": {**profile, "bio": "Kept."}}
         }
     assert server.log.read_text().count("seed: 1000 of 1000 users") == 1
@@ -250,6 +250,6 @@ def test_a_killed_server_starts_again_at_once(served: Path) -> None:
 
 def bio(server: RunningServer) -> str | None:
     """What the first sample user says."""
-    answer = ask(server, PROFILE, server.token(None), handle=FIRST_HANDLE)
+    answer = ask(server, FOLLOWERS, server.token(None), handle=FIRST_HANDLE)
     said: str | None = answer["data"]["user"]["bio"]
     return said

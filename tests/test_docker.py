@@ -77,7 +77,14 @@ def test_the_build_sees_every_package_of_the_project_and_nothing_that_is_not_nam
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     assert next(line for line in patterns if not line.startswith("#")) == "*"
     allowed = {line.removeprefix("!") for line in patterns if line.startswith("!")}
-    others = {"LICENSE", "README.md", "pyproject.toml", "requirements/run.lock", "explorer"}
+    others = {
+        "LICENSE",
+        "README.md",
+        "hatch_build.py",
+        "pyproject.toml",
+        "requirements/run.lock",
+        "explorer",
+    }
     assert allowed == {*packages, *others}
 
 

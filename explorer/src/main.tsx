@@ -1,52 +1,55 @@
-/** The page at `/`: GraphiQL, opened with the endpoint, token and examples the server names. */
-import { createGraphiQLFetcher } from "@graphiql/toolkit";
+/** The page at `/`: GraphiQL, opened with the endpoint, tokens and examples the server names. */
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import "@graphiql/plugin-explorer/style.css";
+import { HISTORY_PLUGIN } from "@graphiql/plugin-history";
+import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
 import { createRoot } from "react-dom/client";
+import { withIdentity } from "./identity";
+import { IdentitySwitcher } from "./IdentitySwitcher";
 import "./main.css";
-
-/** What `/explorer/session.json` holds. */
-interface Session {
-  endpoint: string;
-  token: string | null;
-  examples: Example[];
-}
-
-interface Example {
-  title: string;
-  query: string;
-  variables: Record<string, unknown> | null;
-}
+import { type Example, session } from "./session";
+import { storage } from "./storage";
 
 interface Tab {
   query: string | null;
   variables: string | null;
 }
 
-const session: Session = await (await fetch("/explorer/session.json")).json();
+const plugins = [HISTORY_PLUGIN, explorerPlugin()];
+const fetcher = fetcherFor(session.endpoint);
 const tabs = session.examples.map(tabFor);
 const openTab = storedTab() ?? tabs[0];
 
 createRoot(document.getElementById("explorer")!).render(
   <GraphiQL
-    fetcher={fetcherFor(session.endpoint)}
+    fetcher={fetcher}
+    plugins={plugins}
     defaultTabs={tabs.length ? tabs : undefined}
-    defaultHeaders={headersFor(session.token)}
     // GraphiQL would otherwise open a tab without its variables.
     initialQuery={openTab?.query ?? undefined}
     initialVariables={openTab?.variables ?? ""}
-    // Edits survive a reload; a new window starts with the examples, and no token stays on disk.
-    storage={sessionStorage}
+    storage={storage}
     showPersistHeadersSettings={false}
-  />,
+  >
+    <GraphiQL.Logo>
+      <IdentitySwitcher />
+    </GraphiQL.Logo>
+  </GraphiQL>,
 );
 
-/** Sends the headers of the tab with a request, and as `connection_init` payload with a subscription. */
-function fetcherFor(endpoint: string) {
+/** Asks as the chosen identity: over HTTP, and over a WebSocket of its own for each subscription. */
+function fetcherFor(endpoint: string): Fetcher {
   const subscriptionUrl = new URL(endpoint, location.href);
   subscriptionUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  return createGraphiQLFetcher({ url: endpoint, subscriptionUrl: subscriptionUrl.href });
+  const fetcher = createGraphiQLFetcher({ url: endpoint, subscriptionUrl: subscriptionUrl.href });
+  return (params, options) => {
+    // Everybody may read the schema, also with a token that has expired.
+    if (params.operationName === "IntrospectionQuery") return fetcher(params, options);
+    return fetcher(params, { ...options, headers: withIdentity(options?.headers) });
+  };
 }
 
 /** Carries the title as a comment, because GraphiQL names a tab after its operation. */
@@ -61,8 +64,4 @@ function tabFor({ title, query, variables }: Example): Tab {
 function storedTab(): Tab | undefined {
   const state = JSON.parse(sessionStorage.getItem("graphiql:tabState") ?? "null");
   return state?.tabs[state.activeTabIndex];
-}
-
-function headersFor(token: string | null) {
-  return token ? JSON.stringify({ Authorization: `Bearer ${token}` }, null, 2) : undefined;
 }

@@ -1,8 +1,8 @@
 // The plain page: choose an example, change it, run it, read the JSON.
 
 const byId = (id) => document.getElementById(id);
-const [question, example, query, variables, token, run, status, answer] = [
-  "question", "example", "query", "variables", "token", "run", "status", "answer",
+const [question, example, query, variables, who, token, run, status, answer] = [
+  "question", "example", "query", "variables", "who", "token", "run", "status", "answer",
 ].map(byId);
 
 const session = await (await fetch("/explorer/session.json")).json();
@@ -11,11 +11,14 @@ const endpoint = new URL(session.endpoint, location.href).href;
 const examples = session.examples.filter(({ query }) => !/^(\s|#.*\n)*subscription\b/.test(query));
 
 byId("endpoint").textContent = endpoint;
-token.value = session.token ?? "";
+byId("subscription-endpoint").textContent = endpoint.replace(/^http/, "ws");
 example.append(...examples.map(({ title }, index) => new Option(title, index)));
 showExample();
+offerTokens();
 
 example.addEventListener("change", showExample);
+who.addEventListener("change", keepIdentity);
+token.addEventListener("input", keepIdentity);
 question.addEventListener("submit", (event) => {
   event.preventDefault();
   ask();
@@ -31,6 +34,27 @@ function showExample() {
   const chosen = examples[example.selectedIndex];
   query.value = chosen?.query.trim() ?? "{ __typename }";
   variables.value = chosen?.variables ? pretty(chosen.variables) : "";
+}
+
+// The keys and values are GraphiQL's: who asks is kept while the window is open, on either page.
+function offerTokens() {
+  const offered = session.tokens.map(({ label, permits }) => new Option(`${label} (${permits})`, label));
+  who.options[0].after(...offered);
+  who.value = sessionStorage.getItem("usergraph:who");
+  if (who.selectedIndex < 0) who.value = session.tokens[0]?.label ?? "nobody";
+  token.value = sessionStorage.getItem("usergraph:pasted-token") ?? "";
+  token.hidden = who.value !== "pasted";
+}
+
+function keepIdentity() {
+  sessionStorage.setItem("usergraph:who", who.value);
+  sessionStorage.setItem("usergraph:pasted-token", token.value);
+  token.hidden = who.value !== "pasted";
+}
+
+function currentToken() {
+  if (who.value === "pasted") return token.value.trim().replace(/^bearer\s+/i, "");
+  return session.tokens.find(({ label }) => label === who.value)?.token;
 }
 
 async function ask() {
@@ -50,7 +74,8 @@ async function ask() {
 }
 
 function headers() {
-  const authorization = token.value.trim() && { Authorization: `Bearer ${token.value.trim()}` };
+  const token = currentToken();
+  const authorization = token && { Authorization: `Bearer ${token}` };
   return { "Content-Type": "application/json", Accept: "application/json", ...authorization };
 }
 

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from pipelines.seed import sample_id, seed
 from server.app import ENDPOINT
 from server.examples import examples
-from server.explorer import BUNDLE, Session, explorer_routes
+from server.explorer import BUNDLE, OfferedToken, Session, explorer_routes
 from tests.listening import listening
 from tests.node import install
 from tests.subgraph import Subgraph
@@ -32,7 +32,8 @@ async def page(
             pytest.fail("explorer/dist is not built")
         pytest.skip("explorer/dist is not built (scripts/serve builds it)")
     await seed(subgraph.store, 30, lambda *_: None)
-    session = Session(ENDPOINT, subgraph.token(sample_id(0)), examples())
+    tokens = [OfferedToken("@ada", "all", subgraph.token(sample_id(0)))]
+    session = Session(ENDPOINT, tokens, examples())
     bundle = BUNDLE if request.param == "graphiql" else FOLDER / "no-bundle"
     routes = [*subgraph.app.routes, *explorer_routes(session, bundle=bundle)]
     async with listening(Starlette(routes=routes)) as address:
