@@ -1,5 +1,5 @@
 /** The choice of who asks, in the corner of the page. */
-import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { tryParseJSONC, useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { choose, type Identity, namesAuthorization, NOBODY, PASTED, useIdentity } from "./identity";
 import { session } from "./session";
 
@@ -48,7 +48,7 @@ export function IdentitySwitcher() {
 
 function hasOwnAuthorization(headers: string | null | undefined) {
   try {
-    return namesAuthorization(JSON.parse(headers || "{}") ?? {});
+    return namesAuthorization(tryParseJSONC(headers || "{}") ?? {});
   } catch {
     return false; // still being typed; GraphiQL refuses to send it
   }

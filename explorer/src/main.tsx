@@ -12,6 +12,7 @@ import { IdentitySwitcher } from "./IdentitySwitcher";
 import "./main.css";
 import { type Example, session } from "./session";
 import { storage } from "./storage";
+import { SystemTheme } from "./SystemTheme";
 
 interface Tab {
   query: string | null;
@@ -35,6 +36,7 @@ createRoot(document.getElementById("explorer")!).render(
     showPersistHeadersSettings={false}
   >
     <GraphiQL.Logo>
+      <SystemTheme />
       <IdentitySwitcher />
     </GraphiQL.Logo>
   </GraphiQL>,
