@@ -79,7 +79,7 @@ def examples() -> list[Example]:
         {"__typename": "User", "handle": FIRST_HANDLE},
     ]
     return [
-        Example("A profile and its newest followers", FOLLOWERS, {"handle": FIRST_HANDLE}),
+        Example("A profile and who follows it", FOLLOWERS, {"handle": FIRST_HANDLE}),
         Example("The person who asks", VIEWER),
         Example(
             "What a gateway asks",
