@@ -61,7 +61,7 @@ def _explorer(settings: Settings) -> Finding:
         "explorer",
         True,
         "the plain page is served",
-        "for GraphiQL install Node 20.19 or later, then start scripts/serve or build the wheel again",
+        "for GraphiQL install Node 20.19 or later; start scripts/serve or build the wheel again",
     )
 
 

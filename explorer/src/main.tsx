@@ -6,6 +6,7 @@ import { createGraphiQLFetcher, type Fetcher } from "@graphiql/toolkit";
 import { GraphiQL } from "graphiql";
 import "graphiql/setup-workers/vite";
 import "graphiql/style.css";
+import { createClient } from "graphql-ws";
 import { createRoot } from "react-dom/client";
 import { withIdentity } from "./identity";
 import { IdentitySwitcher } from "./IdentitySwitcher";
@@ -13,6 +14,8 @@ import "./main.css";
 import { type Example, session } from "./session";
 import { storage } from "./storage";
 import { SystemTheme } from "./SystemTheme";
+
+const FORBIDDEN = 4403;
 
 interface Tab {
   query: string | null;
@@ -44,14 +47,25 @@ createRoot(document.getElementById("explorer")!).render(
 
 /** Asks as the chosen identity: over HTTP, and over a WebSocket of its own for each subscription. */
 function fetcherFor(endpoint: string): Fetcher {
-  const subscriptionUrl = new URL(endpoint, location.href);
-  subscriptionUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const fetcher = createGraphiQLFetcher({ url: endpoint, subscriptionUrl: subscriptionUrl.href });
   return (params, options) => {
     // Everybody may read the schema, also with a token that has expired.
-    if (params.operationName === "IntrospectionQuery") return fetcher(params, options);
-    return fetcher(params, { ...options, headers: withIdentity(options?.headers) });
+    const isOfSchema = params.operationName === "IntrospectionQuery";
+    const headers = isOfSchema ? options?.headers : withIdentity(options?.headers);
+    const wsClient = subscriptionClient(endpoint, headers);
+    return createGraphiQLFetcher({ url: endpoint, wsClient })(params, { ...options, headers });
   };
+}
+
+/** Connects when it subscribes, and again when the connection is lost. */
+function subscriptionClient(endpoint: string, connectionParams?: Record<string, string>) {
+  const url = new URL(endpoint, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  return createClient({
+    url: url.href,
+    connectionParams,
+    // A token that was refused is refused again: say so at once.
+    shouldRetry: (lost) => lost instanceof CloseEvent && lost.code !== FORBIDDEN,
+  });
 }
 
 /** Carries the title as a comment, because GraphiQL names a tab after its operation. */

@@ -24,8 +24,7 @@ try {
     told.subscribers = subscribers.map(nameOf);
     told.explored = await explored(page);
     told.anotherWindow = await anotherWindow(context);
-    // Workers and lazy editors come a little later; what they ask for counts too.
-    await page.waitForLoadState("networkidle");
+    told.refused = await refused(context);
     console.log(JSON.stringify({ ...told, externalUrls, consoleErrors }));
   } catch (error) {
     console.error([error.message, ...consoleErrors].join("\n"));
@@ -127,6 +126,18 @@ async function anotherWindow(context) {
   await page.emulateMedia({ colorScheme: "light" });
   await graphiql.open(page, base);
   return { theme: await graphiql.seeTheme(page, "dark"), who: await page.getByLabel("Ask as").inputValue() };
+}
+
+/** What a subscriber with a bad token is told, at once. */
+async function refused(context) {
+  const page = await context.newPage();
+  await graphiql.open(page, base);
+  await graphiql.askAs(page, "pasted");
+  await page.getByLabel("Token", { exact: true }).fill("nonsense");
+  await graphiql.openTab(page, "ProfileChanges");
+  await graphiql.execute(page);
+  const told = async () => (await graphiql.text(page, "response")).match(/"message": "(.*?)"/)?.[1];
+  return graphiql.until(told, "an answer");
 }
 
 function handleIn({ data, errors }) {

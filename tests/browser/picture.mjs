@@ -18,7 +18,7 @@ try {
   // Nothing is to look chosen, pointed at or half drawn.
   await page.evaluate(() => document.activeElement?.blur());
   await page.mouse.move(720, 880);
-  await page.waitForLoadState("networkidle");
+  await page.waitForTimeout(1000);
   await page.screenshot({ path });
 } finally {
   await browser.close();

@@ -100,6 +100,7 @@ async def test_graphiql_asks_as_whom_one_chooses_and_shows_changes_as_they_happe
         "subscribers": ["@jonas.fischer.1", "@hana.ek.6"],
         "explored": True,
         "anotherWindow": {"theme": "dark", "who": "@ada"},
+        "refused": "Socket closed with event 4403 Forbidden",
         "externalUrls": [],
         "consoleErrors": [],
     }
