@@ -31,6 +31,7 @@ from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, identity_of
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
+from server.manifests import ManifestError
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
 from store.engine import EngineFault, start_engine
@@ -80,7 +81,9 @@ def serve() -> None:
         address = f"http://{host}:{port}{ENDPOINT}"
         session = None
         if settings.serves_explorer:
-            session = Session(ENDPOINT, tokens, examples() if tokens else ())
+            # Who reaches the page reads its tokens: only this machine may.
+            offered = tokens if settings.is_local else []
+            session = Session(ENDPOINT, offered, examples() if tokens else ())
         run_server(
             settings,
             open_store(),
@@ -213,6 +216,8 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
         yield open_store
     except StoreFault as fault:
         _fail(f"The database did not do what was asked of it: {fault}")
+    except ManifestError as error:
+        _fail(f"The trusted documents cannot be used:\n{error}")
     finally:
         if engine is not None:
             engine.stop()

@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -152,6 +153,14 @@ class Settings(BaseSettings):
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
             max_entities=self.max_entities,
         )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @property
     def serves_explorer(self) -> bool:

@@ -127,3 +127,20 @@ def test_a_list_with_something_else_than_addresses_is_refused(
 def test_a_connection_string_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USERGRAPH_MONGODB_URI", "mongodb://user:hunter2@db")
     assert "hunter2" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_an_address_of_this_machine_alone_is_local(host: str, is_local: bool) -> None:
+    assert Settings(host=host).is_local is is_local
