@@ -30,8 +30,8 @@ from server.examples import examples
 from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import DevelopmentKey, Identity, identity_of
-from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.manifests import ManifestError
+from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
 from server.settings import Settings, SettingsError, load_settings
 from store.engine import EngineFault, start_engine
