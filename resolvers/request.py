@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from loaders.loaders import Loaders
+from resolvers.caching import CacheTags
 from resolvers.errors import Forbidden, Unauthenticated
 from store.store import Store
 
@@ -45,12 +46,16 @@ class Policy:
 
 @dataclass
 class Request:
-    """One operation of one viewer; `viewer` is missing when the request is anonymous."""
+    """One operation of one viewer; `viewer` is missing when the request is anonymous.
+
+    `cache_tags` is there when somebody wants to know them.
+    """
 
     viewer: Viewer | None
     store: Store
     now: Callable[[], datetime]
     policy: Policy = field(default_factory=Policy)
+    cache_tags: CacheTags | None = None
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
 import strawberry
@@ -26,11 +27,16 @@ from strawberry.federation.schema_directives import Key
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
 
+from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
 from resolvers.request import Request
+from schema.caching import MAX_TEXT, CachePolicy, cache_policy
 from schema.field_sets import check_field_sets, directives_of_types, selections_of
 from schema.sdl import VERSION, Profile, sdl_of
 from store.errors import StoreFault
+
+CACHE_POLICIES = 1000
+"""Operations whose cache policy is remembered."""
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +86,15 @@ class FederatedSchema(Schema):
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
         check_field_sets(self._schema)
         self._entities = dict(_entities(self._schema))
+        self._cache_policy = lru_cache(CACHE_POLICIES)(partial(cache_policy, self._schema))
         self.sdl = sdl_of(self.as_str(), Profile(profile))
+
+    def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
+        """The cache policy of an operation; None when its answer is not to be kept.
+
+        Parses a document the first time it comes.
+        """
+        return self._cache_policy(query, operation_name) if len(query) <= MAX_TEXT else None
 
     async def entities_resolver(  # type: ignore[override]
         self, info: Info, representations: list[FederationAny]
@@ -99,6 +113,7 @@ class FederatedSchema(Schema):
                 rule="MAX_ITEMS",
             )
         results: list[Any] = [None] * len(representations)
+        tags: list[list[str]] = [[] for _ in representations]
         batches: defaultdict[str, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
         for index, representation in enumerate(representations):
             try:
@@ -113,10 +128,14 @@ class FederatedSchema(Schema):
                 values = await self._entities[name].resolver.resolve_references(request, keys)
             except Exception as error:  # the other types' entities are not to suffer
                 values = [error] * len(keys)
-            for (index, _), value in zip(batch, values, strict=True):
+            for (index, key), value in zip(batch, values, strict=True):
                 results[index] = value
+                if request.cache_tags and not isinstance(value, Exception):
+                    tags[index] = tags_of(key, getattr(value, "id", None))
 
         await asyncio.gather(*(resolve(name, batch) for name, batch in batches.items()))
+        if request.cache_tags:
+            request.cache_tags.of_entities.append(tags)
         return results
 
     async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:

@@ -295,6 +295,7 @@ class UserQueries:
         seen = await resolvers.signed_in_user(info.context)
         if seen is None or info.context.viewer is None:
             return None
+        _note(info, {"id": seen.user.id}, seen)
         return Viewer(user=User.from_seen(seen), scopes=sorted(info.context.viewer.scopes))
 
     @strawberry.field(description="One user; null when there is none.")
@@ -305,8 +306,11 @@ class UserQueries:
     ) -> User | None:
         """One user; null when there is none."""
         if by.id is not None and by.id is not UNSET:
-            return _user(await resolvers.user_by_id(info.context, by.id, "by", "id"))
-        return _user(await resolvers.user_by_handle(info.context, by.handle or "", "by", "handle"))
+            seen = await resolvers.user_by_id(info.context, by.id, "by", "id")
+            return _user(_note(info, {"id": by.id}, seen))
+        handle = by.handle or ""
+        seen = await resolvers.user_by_handle(info.context, handle, "by", "handle")
+        return _user(_note(info, {"handle": handle}, seen))
 
     @strawberry.field(description="Many users in the order asked for; null for unknown ones.")
     async def users(
@@ -315,7 +319,11 @@ class UserQueries:
         ids: Annotated[list[ID], strawberry.argument(description="At most 100 ids.")],
     ) -> list[User | None]:
         """Many users in the order asked for; null for unknown ones."""
-        return [_user(seen) for seen in await resolvers.users_by_ids(info.context, ids)]
+        found = await resolvers.users_by_ids(info.context, ids)
+        return [
+            _user(_note(info, {"id": user_id}, seen))
+            for user_id, seen in zip(ids, found, strict=True)
+        ]
 
     @strawberry.field(
         description="Active users whose handle, or else display name, starts with the query."
@@ -355,6 +363,13 @@ def connection_of(page: Page) -> UserConnection:
 
 def _connection(page: Page | None) -> UserConnection | None:
     return connection_of(page) if page is not None else None
+
+
+def _note(info: Ask, key: Mapping[str, str], seen: SeenUser | None) -> SeenUser | None:
+    """What a root field found under a key, once its cache tags are noted."""
+    if info.context.cache_tags:
+        info.context.cache_tags.add_root(key, seen.user.id if seen else None)
+    return seen
 
 
 def _user(seen: SeenUser | None) -> User | None:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from pipelines.repair import repair_forever
+from resolvers.caching import CacheTags
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
@@ -54,7 +55,8 @@ def create_app(
     policy = settings.policy
 
     def make_request(viewer: Viewer | None) -> Request:
-        return Request(viewer=viewer, store=store, now=now, policy=policy)
+        tags = CacheTags() if settings.cache_tags else None
+        return Request(viewer=viewer, store=store, now=now, policy=policy, cache_tags=tags)
 
     documents = documents_of(settings, schema)
     operations = Operations(

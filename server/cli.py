@@ -1,4 +1,4 @@
-"""The command line: `usergraph serve | seed | token | schema print | schema check | doctor`."""
+"""The command line: `usergraph serve | invalidate | seed | token | schema ... | doctor`."""
 
 import asyncio
 import logging
@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loaders.loaders import Loaders
+from pipelines.invalidation import Routers, invalidate_forever
 from pipelines.seed import is_seeded, sample_id, sample_user, seed
 from resolvers.request import STAFF_SCOPE
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
@@ -66,10 +67,7 @@ app.add_typer(schema_app, name="schema")
 def serve() -> None:
     """Serve the subgraph; without a database of your own, on sample data."""
     settings = _settings()
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    _log(settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listening = _listen(settings)
     port = listening.getsockname()[1]
@@ -92,6 +90,18 @@ def serve() -> None:
             listening,
             greet=lambda: print(greeting(settings, address, token), flush=True),
         )
+
+
+@app.command()
+def invalidate() -> None:
+    """Tell routers which users change, so that they forget what they cached; until stopped."""
+    settings = _settings()
+    routers = _routers(settings)
+    _log(settings)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with _store(settings, keep_running=True) as open_store, suppress(KeyboardInterrupt):
+        print(f"Telling changes to {', '.join(routers.urls)}; Ctrl-C stops it.", flush=True)
+        asyncio.run(_invalidate(open_store(), routers))
 
 
 @app.command(name="seed")
@@ -184,6 +194,28 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+def _log(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
+
+
+def _routers(settings: Settings) -> Routers:
+    if settings.invalidation_urls is None or settings.invalidation_key is None:
+        _fail(
+            "Set USERGRAPH_INVALIDATION_URLS to the addresses where routers take invalidations, "
+            "and USERGRAPH_INVALIDATION_KEY to the key they expect: see docs/caching.md."
+        )
+    return Routers(
+        urls=[str(url) for url in settings.invalidation_urls],
+        key=settings.invalidation_key.get_secret_value(),
+        subgraph=settings.invalidation_subgraph,
+        delay_seconds=settings.invalidation_delay_seconds,
+    )
+
+
 OpenStore = Callable[[], Store]
 
 
@@ -221,6 +253,13 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
     finally:
         if engine is not None:
             engine.stop()
+
+
+async def _invalidate(store: Store, routers: Routers) -> None:
+    try:
+        await invalidate_forever(store, routers)
+    finally:
+        await store.close()
 
 
 async def _prepare(open_store: OpenStore, *, with_samples: bool) -> None:

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resolvers.request import Policy
@@ -144,6 +145,50 @@ class Settings(BaseSettings):
         if only and others.data.get("trusted_documents") is None:
             raise ValueError(f"{PREFIX}TRUSTED_DOCUMENTS is needed with it")
         return only
+    cache_tags: bool = Field(
+        False, description="Tell routers the cache tags of each answer, in its extensions."
+    )
+    invalidation_urls: Annotated[tuple[AnyHttpUrl, ...] | None, NoDecode] = Field(
+        None,
+        description="Where routers take invalidations, separated by commas, "
+        "as in http://router:4001/invalidation.",
+    )
+    invalidation_key: SecretStr | None = Field(
+        None, description="The key that the routers expect with an invalidation (`shared_key`)."
+    )
+    invalidation_subgraph: str = Field(
+        "users", min_length=1, description="The name of this subgraph in the supergraph."
+    )
+    invalidation_delay_seconds: float = Field(
+        0.2, ge=0, le=60, description="How long changes are gathered before routers are told."
+    )
+
+    @field_validator("invalidation_urls", mode="before")
+    @classmethod
+    def _separate(cls, value: object) -> object:
+        """The addresses of a list that is separated by commas."""
+        if not isinstance(value, str):
+            return value
+        return tuple(url.strip() for url in value.split(",") if url.strip()) or None
+
+    @field_validator("invalidation_urls")
+    @classmethod
+    def _without_password(
+        cls, value: tuple[AnyHttpUrl, ...] | None
+    ) -> tuple[AnyHttpUrl, ...] | None:
+        """Refuses a name or password in an address: it would take the place of the key."""
+        if any(url.username or url.password for url in value or ()):
+            raise ValueError("Addresses may not hold a name or password; set INVALIDATION_KEY")
+        return value
+
+    @field_validator("invalidation_key")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        """Refuses what no header can carry."""
+        text = value.get_secret_value() if value else "none"
+        if not (text.isascii() and text.isprintable() and text == text.strip() and text):
+            raise ValueError("Expected printable ASCII characters, without spaces at the ends")
+        return value
 
     @property
     def policy(self) -> Policy:

@@ -23,13 +23,15 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import CommandListener
 
-from store.errors import DuplicateKey, StoreFault, StoreTimeout, StoreUnavailable
+from store.errors import DuplicateKey, HistoryLost, StoreFault, StoreTimeout, StoreUnavailable
 
 DriverName = Literal["motor", "pymongo"]
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 
 DUPLICATE_KEY = 11000
+CANNOT_RESUME = frozenset({9, 260, 280, 286, 50811})
+"""Codes of a server that does not understand a resume token, or no longer has what comes next."""
 ONE_REPLY = 100_000
 """Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
@@ -192,13 +194,17 @@ class Collection:
 
     @asynccontextmanager
     async def watch(
-        self, pipeline: Sequence[Document], *, wait_seconds: float
+        self, pipeline: Sequence[Document], *, wait_seconds: float, after: Document | None = None
     ) -> AsyncIterator[Any]:
-        """An open change stream; its `try_next()` waits at most `wait_seconds` for a change."""
-        with translated():
+        """An open change stream; its `try_next()` waits at most `wait_seconds` for a change.
+
+        It begins now, or behind the resume token `after`. Raises: HistoryLost.
+        """
+        with translated(), _resuming(after):
             stream = self._handle.watch(
                 list(pipeline),
                 max_await_time_ms=int(wait_seconds * 1000),
+                resume_after=after,
             )
             if self._driver == "pymongo":
                 stream = await stream
@@ -223,6 +229,16 @@ def translated() -> Iterator[None]:
         raise StoreFault(f"{error.code}: {error}") from error
     except PyMongoError as error:
         raise StoreFault(_brief(error)) from error
+
+
+@contextmanager
+def _resuming(token: Document | None) -> Iterator[None]:
+    try:
+        yield
+    except OperationFailure as error:
+        if token is not None and error.code in CANNOT_RESUME:
+            raise HistoryLost(f"{error.code}: {error}") from error
+        raise
 
 
 def _brief(error: PyMongoError) -> str:

@@ -3,6 +3,7 @@
 StoreFault
 ├── StoreTimeout        the deadline passed; a write may or may not have happened
 ├── StoreUnavailable    no server could be reached
+├── HistoryLost         a change stream cannot go on where it was
 └── DuplicateKey        a document with this `_id` exists already
 """
 
@@ -23,6 +24,10 @@ class StoreUnavailable(StoreFault):
     """No server could be reached; a write may or may not have happened."""
 
     code = "UNAVAILABLE"
+
+
+class HistoryLost(StoreFault):
+    """A change stream cannot go on where it was: what happened since then is not known."""
 
 
 class DuplicateKey(StoreFault):

@@ -11,11 +11,12 @@ from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
 from store.idempotency import Idempotency
+from store.revisions import Revisions
 from store.users import Users
 
 
 class Store:
-    """Users, handles, follows, blocks, idempotency keys and the change feed of one database."""
+    """Users, handles, follows, blocks, idempotency keys and the changes of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,6 +26,7 @@ class Store:
         self.blocks = Blocks(database, self.follows)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database)
+        self.revisions = Revisions(database)
 
     @classmethod
     def connect(

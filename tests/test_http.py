@@ -18,7 +18,7 @@ async def test_a_query_is_answered_by_post_and_by_get(subgraph: Subgraph) -> Non
     )
     assert posted.json() == got.json() == {"data": {"user": None}}
     assert posted.headers["content-type"] == "application/json; charset=utf-8"
-    assert posted.headers["cache-control"] == "no-store"
+    assert posted.headers["cache-control"] == "max-age=60, public"
 
 
 async def test_the_new_media_type_is_spoken_to_those_who_ask(subgraph: Subgraph) -> None:

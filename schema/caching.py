@@ -1,0 +1,211 @@
+"""Cache hints: how long each field may be kept and by whom, and the `Cache-Control` that follows.
+
+The algorithm is that of Apollo's `@cacheControl`: the lowest age of an operation's fields wins, one
+private field makes the answer private, root fields and fields of objects are not to be kept unless
+a hint says so, and scalar fields follow their parent. It needs the document only, so that it is
+worked out once per document: `@skip` and `@include` count as if the field were there.
+
+Source: Apollo Server, server-side caching; RFC 9111.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLNamedType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    get_named_type,
+    is_composite_type,
+    parse,
+)
+from strawberry.types import ExecutionResult
+
+from resolvers.caching import CacheTags
+from resolvers.request import Viewer
+from resolvers.visibility import EVERYBODY, VISIBLE_TO
+
+PROFILE_SECONDS = 60
+COUNT_SECONDS = 30
+"""Counts change without a revision, so that nothing invalidates them before their time."""
+
+MAX_AGE_SECONDS: Mapping[str, int] = {
+    "Query.user": PROFILE_SECONDS,
+    "Query.users": PROFILE_SECONDS,
+    "Query.viewer": PROFILE_SECONDS,
+    "Query._entities": PROFILE_SECONDS,
+    "Query.searchUsers": 0,
+    "Query.handleAvailability": 0,
+    "User.id": PROFILE_SECONDS,
+    "User.status": PROFILE_SECONDS,
+    "User.rev": PROFILE_SECONDS,
+    "User.handle": PROFILE_SECONDS,
+    "User.displayName": PROFILE_SECONDS,
+    "User.avatar": PROFILE_SECONDS,
+    "User.bio": PROFILE_SECONDS,
+    "User.pronouns": PROFILE_SECONDS,
+    "User.links": PROFILE_SECONDS,
+    "User.profileColor": PROFILE_SECONDS,
+    "User.joinedYear": PROFILE_SECONDS,
+    "User.country": PROFILE_SECONDS,
+    "User.private": PROFILE_SECONDS,
+    "User.followerCount": COUNT_SECONDS,
+    "User.followingCount": COUNT_SECONDS,
+    "User.followers": 0,
+    "User.following": 0,
+    "User.viewerRelation": 0,
+    "UserPrivate.formerHandles": PROFILE_SECONDS,
+    "Viewer.user": PROFILE_SECONDS,
+    "Viewer.blockedUsers": 0,
+}
+"""The hints, in seconds. Lists and relations are 0: they change without a revision."""
+
+PRIVATE_ROOTS = frozenset({"Query.viewer"})
+GUARDED_TYPES = frozenset(field.partition(".")[0] for field in VISIBLE_TO)
+
+MAX_TEXT = 20_000
+"""Longer documents are not to be kept, so that the remembered policies stay small."""
+
+NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
+VARY = "Authorization, Accept"
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How long the answer to an operation may be kept, in seconds, and whether for one viewer."""
+
+    max_age_seconds: int
+    is_private: bool
+
+
+def cache_headers(
+    policy: CachePolicy | None, viewer: Viewer | None, result: ExecutionResult
+) -> dict[str, str]:
+    """`Cache-Control` of an answer, with `Vary` when it may be kept.
+
+    Only what anybody may read is public. A person may be blocked by a user, and a service sees
+    profiles of users who are not active, so that an answer to either is never for others.
+    """
+    if policy is None or not _is_whole(result):
+        return dict(NO_STORE)
+    is_private = policy.is_private or viewer is not None
+    scope = "private" if is_private else "public"
+    return {"Cache-Control": f"max-age={policy.max_age_seconds}, {scope}", "Vary": VARY}
+
+
+def cache_extensions(
+    policy: CachePolicy | None, tags: CacheTags | None, result: ExecutionResult
+) -> dict[str, Any]:
+    """The tags that GraphOS Router files an answer under; nothing when it may not be kept.
+
+    With several `_entities` fields no list could be told from the others, so there is none.
+    """
+    extensions: dict[str, Any] = {}
+    if policy is None or tags is None or not _is_whole(result):
+        return extensions
+    if tags.of_roots:
+        extensions["apolloCacheTags"] = list(tags.of_roots)
+    if len(tags.of_entities) == 1:
+        extensions["apolloEntityCacheTags"] = tags.of_entities[0]
+    return extensions
+
+
+def cache_policy(
+    schema: GraphQLSchema, text: str, operation_name: str | None
+) -> CachePolicy | None:
+    """The policy of an operation; None when its answer is not to be kept.
+
+    Mutations, subscriptions, introspection and what cannot be read have none. A document that is
+    not valid may have one: its answer has errors.
+    """
+    try:
+        document = parse(text, no_location=True)
+    except GraphQLError:
+        return None
+    operation = _operation(document, operation_name)
+    if operation is None or operation.operation is not OperationType.QUERY:
+        return None
+    fields = list(_Fields(schema, document).of(schema.query_type, operation.selection_set))
+    ages = [age for age, _ in fields if age is not None]
+    if not ages or min(ages) == 0:
+        return None
+    return CachePolicy(min(ages), any(is_private for _, is_private in fields))
+
+
+def _is_whole(result: ExecutionResult) -> bool:
+    return result.data is not None and not result.errors
+
+
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    ]
+    if name is not None:
+        operations = [node for node in operations if node.name and node.name.value == name]
+    return operations[0] if len(operations) == 1 else None
+
+
+class _Fields:
+    """The fields of an operation, each as its age (None: as its parent) and whether it is private.
+
+    A fragment is looked at once per type, which also ends fragments that spread themselves.
+    """
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
+        self._schema = schema
+        self._fragments = {
+            node.name.value: node
+            for node in document.definitions
+            if isinstance(node, FragmentDefinitionNode)
+        }
+        self._spread: set[str] = set()
+
+    def of(
+        self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None
+    ) -> Iterator[tuple[int | None, bool]]:
+        for node in selections.selections if selections else ():
+            if isinstance(node, FieldNode):
+                yield from self._field(parent, node)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition
+                type_ = self._schema.get_type(condition.name.value) if condition else parent
+                yield from self.of(type_, node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                fragment = self._fragments.get(name)
+                if fragment is not None and name not in self._spread:
+                    self._spread.add(name)
+                    type_ = self._schema.get_type(fragment.type_condition.name.value)
+                    yield from self.of(type_, fragment.selection_set)
+
+    def _field(
+        self, parent: GraphQLNamedType | None, node: FieldNode
+    ) -> Iterator[tuple[int | None, bool]]:
+        name = node.name.value
+        if name == "__typename":
+            return
+        field = getattr(parent, "fields", {}).get(name)
+        if parent is None or field is None:  # introspection, or a document that is not valid
+            yield 0, False
+            return
+        coordinate = f"{parent.name}.{name}"
+        type_ = get_named_type(field.type)
+        needs_hint = parent is self._schema.query_type or is_composite_type(type_)
+        yield MAX_AGE_SECONDS.get(coordinate, 0 if needs_hint else None), is_private(coordinate)
+        yield from self.of(type_, node.selection_set)
+
+
+def is_private(coordinate: str) -> bool:
+    """Whether a field, as in `User.country`, is not the same for everybody."""
+    if coordinate.partition(".")[0] in GUARDED_TYPES:
+        return VISIBLE_TO.get(coordinate) != EVERYBODY
+    return coordinate in PRIVATE_ROOTS
