@@ -134,7 +134,7 @@ def cache_policy(
     operation = _operation(document, operation_name)
     if operation is None or operation.operation is not OperationType.QUERY:
         return None
-    fields = list(_Fields(schema, document).of(schema.query_type, operation.selection_set))
+    fields = list(_fields(schema, document, operation))
     ages = [age for age, _ in fields if age is not None]
     if not ages or min(ages) == 0:
         return None
@@ -154,54 +154,45 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     return operations[0] if len(operations) == 1 else None
 
 
-class _Fields:
+def _fields(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode
+) -> Iterator[tuple[int | None, bool]]:
     """The fields of an operation, each as its age (None: as its parent) and whether it is private.
 
-    A fragment is looked at once per type, which also ends fragments that spread themselves.
+    A fragment is looked at once, which also ends those that spread themselves. Nothing recurses:
+    fragments can lead deeper than any stack.
     """
-
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
-        self._schema = schema
-        self._fragments = {
-            node.name.value: node
-            for node in document.definitions
-            if isinstance(node, FragmentDefinitionNode)
-        }
-        self._spread: set[str] = set()
-
-    def of(
-        self, parent: GraphQLNamedType | None, selections: SelectionSetNode | None
-    ) -> Iterator[tuple[int | None, bool]]:
-        for node in selections.selections if selections else ():
-            if isinstance(node, FieldNode):
-                yield from self._field(parent, node)
-            elif isinstance(node, InlineFragmentNode):
+    fragments = {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
+    waiting: list[tuple[GraphQLNamedType | None, SelectionSetNode | None]] = [
+        (schema.query_type, operation.selection_set)
+    ]
+    while waiting:
+        parent, selection_set = waiting.pop()
+        for node in selection_set.selections if selection_set else ():
+            if isinstance(node, InlineFragmentNode):
                 condition = node.type_condition
-                type_ = self._schema.get_type(condition.name.value) if condition else parent
-                yield from self.of(type_, node.selection_set)
+                type_ = schema.get_type(condition.name.value) if condition else parent
+                waiting.append((type_, node.selection_set))
             elif isinstance(node, FragmentSpreadNode):
-                name = node.name.value
-                fragment = self._fragments.get(name)
-                if fragment is not None and name not in self._spread:
-                    self._spread.add(name)
-                    type_ = self._schema.get_type(fragment.type_condition.name.value)
-                    yield from self.of(type_, fragment.selection_set)
-
-    def _field(
-        self, parent: GraphQLNamedType | None, node: FieldNode
-    ) -> Iterator[tuple[int | None, bool]]:
-        name = node.name.value
-        if name == "__typename":
-            return
-        field = getattr(parent, "fields", {}).get(name)
-        if parent is None or field is None:  # introspection, or a document that is not valid
-            yield 0, False
-            return
-        coordinate = f"{parent.name}.{name}"
-        type_ = get_named_type(field.type)
-        needs_hint = parent is self._schema.query_type or is_composite_type(type_)
-        yield MAX_AGE_SECONDS.get(coordinate, 0 if needs_hint else None), is_private(coordinate)
-        yield from self.of(type_, node.selection_set)
+                fragment = fragments.pop(node.name.value, None)
+                if fragment is not None:
+                    type_ = schema.get_type(fragment.type_condition.name.value)
+                    waiting.append((type_, fragment.selection_set))
+            elif isinstance(node, FieldNode) and node.name.value != "__typename":
+                field = getattr(parent, "fields", {}).get(node.name.value)
+                if parent is None or field is None:  # introspection, or not a valid document
+                    yield 0, False
+                    continue
+                type_ = get_named_type(field.type)
+                needs_hint = parent is schema.query_type or is_composite_type(type_)
+                coordinate = f"{parent.name}.{node.name.value}"
+                age = MAX_AGE_SECONDS.get(coordinate, 0 if needs_hint else None)
+                yield age, is_private(coordinate)
+                waiting.append((type_, node.selection_set))
 
 
 def is_private(coordinate: str) -> bool:

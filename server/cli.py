@@ -99,7 +99,7 @@ def invalidate() -> None:
     routers = _routers(settings)
     _log(settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with _store(settings, keep_running=True) as open_store, suppress(KeyboardInterrupt):
+    with _store(settings) as open_store, suppress(KeyboardInterrupt):
         print(f"Telling changes to {', '.join(routers.urls)}; Ctrl-C stops it.", flush=True)
         asyncio.run(_invalidate(open_store(), routers))
 

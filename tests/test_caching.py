@@ -160,6 +160,19 @@ def test_a_document_is_parsed_once_and_only_so_many_are_remembered(
     assert schema._cache_policy.cache_parameters()["maxsize"] == 1000
 
 
+def test_fragments_may_lead_deeper_than_any_stack() -> None:
+    chain = "".join(f"fragment F{n} on User{{...F{n + 1}}}" for n in range(600))
+    query = f"{{users(ids: []){{...F0}}}}{chain} fragment F600 on User{{country}}"
+    assert len(query) < MAX_TEXT
+    assert SCHEMA.cache_policy(query, None) == PRIVATE
+    step = "followers { edges { node {" * 40 + " id " + "} } }" * 40
+    deep = "".join(f" fragment G{n} on User {{ {step.replace('id', f'...G{n + 1}')} }}"
+                   for n in range(8))  # fmt: skip
+    query = f"{{ users(ids: []) {{ ...G0 }} }} {deep} fragment G8 on User {{ id }}"
+    assert len(query) < MAX_TEXT
+    assert SCHEMA.cache_policy(query, None) is None
+
+
 def test_fragments_that_multiply_are_looked_at_once() -> None:
     fragments = "".join(f"fragment F{n} on User {{ ...F{n + 1} ...F{n + 1} }} " for n in range(100))
     query = f"{{ users(ids: []) {{ ...F0 }} }} {fragments} fragment F100 on User {{ bio }}"

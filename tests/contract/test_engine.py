@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pymongo import IndexModel
 
 from store.driver import Collection, Database, DriverName
-from store.errors import DuplicateKey
+from store.errors import DuplicateKey, HistoryLost
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -151,3 +152,29 @@ async def test_indexes_are_ensured_again_and_again(things: Collection) -> None:
     for _ in range(2):
         await things.ensure_indexes([expiring])
     assert await things.index_names() == {"_id_", "at"}
+
+
+async def test_a_change_stream_goes_on_behind_a_token(things: Collection) -> None:
+    stream: Any
+    await things.insert({"_id": "a", "n": 0})
+    async with things.watch([], wait_seconds=0.1) as stream:
+        begin = stream.resume_token
+        await things.update({"_id": "a"}, {"$set": {"n": 1}})
+        while (change := await stream.try_next()) is None:
+            pass
+        assert change["updateDescription"]["updatedFields"] == {"n": 1}
+        token = stream.resume_token
+    await things.update({"_id": "a"}, {"$set": {"n": 2}})
+    await things.delete({"_id": "a"})
+    for after, count in ((begin, 3), (token, 2)):
+        async with things.watch([], wait_seconds=0.1, after=after) as stream:
+            changes = [await stream.try_next() for _ in range(count)]
+            assert changes[-1]["operationType"] == "delete"
+            assert changes[-2]["updateDescription"]["updatedFields"] == {"n": 2}
+
+
+async def test_a_token_that_means_nothing_is_refused(things: Collection) -> None:
+    stream: Any
+    with pytest.raises(HistoryLost):
+        async with things.watch([], wait_seconds=0.1, after={"_data": "82ff"}) as stream:
+            await stream.try_next()
