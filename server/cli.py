@@ -256,8 +256,12 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
 
 
 async def _invalidate(store: Store, routers: Routers) -> None:
+    sending = asyncio.create_task(invalidate_forever(store, routers))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, sending.cancel)
     try:
-        await invalidate_forever(store, routers)
+        with suppress(asyncio.CancelledError):
+            await sending
     finally:
         await store.close()
 

@@ -200,7 +200,7 @@ class Collection:
 
         It begins now, or behind the resume token `after`. Raises: HistoryLost.
         """
-        with translated(), _resuming(after):
+        with translated(), _following():
             stream = self._handle.watch(
                 list(pipeline),
                 max_await_time_ms=int(wait_seconds * 1000),
@@ -232,11 +232,11 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
-def _resuming(token: Document | None) -> Iterator[None]:
+def _following() -> Iterator[None]:
     try:
         yield
     except OperationFailure as error:
-        if token is not None and error.code in CANNOT_RESUME:
+        if error.code in CANNOT_RESUME:
             raise HistoryLost(f"{error.code}: {error}") from error
         raise
 

@@ -21,8 +21,11 @@ from pipelines.invalidation import Routers, invalidate_forever
 from store.driver import DriverName
 from store.store import Store
 from tests.listening import listening, until
-from tests.running import environment, usergraph
+from tests.running import PATIENCE_SECONDS, environment, usergraph
 from tests.subgraph import Clock, Subgraph
+from tests.test_faults import Fail, fail
+
+__all__ = ["fail"]  # a fixture
 
 KEY = "a shared key"
 DELAY_SECONDS = 0.05
@@ -369,6 +372,29 @@ async def test_a_place_that_the_database_forgot_is_told_as_the_whole(
     assert router.told == ["*", f"user:{ada}"]
 
 
+@pytest.mark.parametrize(
+    ("code", "is_lost"), [(13, False), (286, True)], ids=["broken", "history lost"]
+)
+async def test_a_stream_that_breaks_is_taken_up_where_it_broke(
+    tagged: Subgraph, router: Router, url: str, fail: Fail, code: int, is_lost: bool
+) -> None:
+    ada, ben = await tagged.register("ada.berg"), await tagged.register("ben.ek")
+    async with sending(tagged.store, url):
+        await until(lambda: router.told == ["*"])
+        await write(tagged, ada, "before")
+        await until(lambda: len(router.told) == 2)
+        await fail("getMore", errorCode=code)
+        await asyncio.gather(*(write(tagged, user, "meanwhile") for user in (ada, ben)))
+        if is_lost:
+            await until(lambda: Counter(router.told)["*"] == 2)
+        else:
+            await until(lambda: set(router.told[2:]) == {f"user:{ada}", f"user:{ben}"})
+        count = len(router.told)
+        await write(tagged, ben, "afterwards")
+        await until(lambda: f"user:{ben}" in router.told[count:])
+    assert Counter(router.told)["*"] == 1 + is_lost
+
+
 async def test_a_dropped_collection_is_told_as_the_whole(
     tagged: Subgraph, router: Router, url: str
 ) -> None:
@@ -389,15 +415,18 @@ def process(env: Mapping[str, str], log: Path) -> Iterator["subprocess.Popen[str
             [sys.executable, "-m", "server.cli", "invalidate"],
             env={**env, "PYTHONPATH": str(Path(__file__).parent.parent)},
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=subprocess.PIPE,
             stderr=output,
             text=True,
         )
+    assert running.stdout is not None
     try:
+        assert running.stdout.readline().startswith("Telling changes to http://127.0.0.1:")
         yield running
     finally:
         running.kill()
-        running.wait(10)
+        running.wait(PATIENCE_SECONDS)
+        running.stdout.close()
 
 
 @pytest.fixture
@@ -426,13 +455,13 @@ async def test_what_a_killed_sender_had_not_told_is_told_by_the_next(
         await until_kept(tagged.store)
         router.status = 503
         await write(tagged, ada, "seen and not told")
-        await until(lambda: router.refused > 0)
+        await until(lambda: router.refused > 1)
     router.status = 202
     with process(env, log) as running:
         await until(lambda: len(router.told) > 1)
         assert router.told == ["*", f"user:{ada}"]
         running.terminate()
-        assert await asyncio.to_thread(running.wait, 10) == 0
+        assert await asyncio.to_thread(running.wait, PATIENCE_SECONDS) == 0
     text = log.read_text()
     assert "answers 503" in text
     assert "Traceback" not in text
