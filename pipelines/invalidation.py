@@ -19,7 +19,7 @@ from typing import NamedTuple
 import httpx
 
 from store.errors import HistoryLost, StoreFault
-from store.revisions import Place, Revision, RevisionStream
+from store.history import Place, Revision, RevisionStream
 from store.store import Store
 
 TAGS_PER_REQUEST = 200
@@ -183,7 +183,7 @@ class Invalidation:
 
     def __init__(self, store: Store, routers: Routers, client: httpx.AsyncClient) -> None:
         self.mailboxes = [Mailbox(client, routers, url) for url in dict.fromkeys(routers.urls)]
-        self._revisions = store.revisions
+        self._history = store.history
         self._name = f"invalidation:{routers.subgraph}"
         self._position = START
         self._audience: frozenset[str] | None = None
@@ -216,10 +216,10 @@ class Invalidation:
 
     async def _read(self) -> None:
         if self._audience is None:
-            progress = await self._revisions.progress(self._name)
+            progress = await self._history.progress(self._name)
             self._audience = progress.audience if progress else frozenset()
             self._position = Position(1, progress.place if progress else None)
-        async with self._revisions.follow(self._position.place) as stream:
+        async with self._history.follow(self._position.place) as stream:
             self._begin(stream)
             while True:
                 revision = await stream.next()
@@ -250,7 +250,7 @@ class Invalidation:
     async def _keep(self, told: Position, place: Place) -> None:
         urls = [mailbox.url for mailbox in self.mailboxes]
         try:
-            await self._revisions.keep_progress(self._name, place, urls)
+            await self._history.keep_progress(self._name, place, urls)
         except StoreFault as fault:
             logger.warning("progress could not be kept, trying again: %s", fault)
         else:

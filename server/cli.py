@@ -203,13 +203,13 @@ def _log(settings: Settings) -> None:
 
 
 def _routers(settings: Settings) -> Routers:
-    if settings.invalidation_urls is None or settings.invalidation_key is None:
+    if not settings.invalidation_urls or settings.invalidation_key is None:
         _fail(
             "Set USERGRAPH_INVALIDATION_URLS to the addresses where routers take invalidations, "
             "and USERGRAPH_INVALIDATION_KEY to the key they expect: see docs/caching.md."
         )
     return Routers(
-        urls=[str(url) for url in settings.invalidation_urls],
+        urls=settings.invalidation_urls,
         key=settings.invalidation_key.get_secret_value(),
         subgraph=settings.invalidation_subgraph,
         delay_seconds=settings.invalidation_delay_seconds,

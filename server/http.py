@@ -16,6 +16,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from resolvers.request import Viewer
+from schema.caching import NO_STORE
 from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
 from server.errors import RequestError
 from server.identity import Identity, InvalidToken
@@ -82,14 +83,14 @@ class GraphQLEndpoint:
         if wanted.single is None:
             return await self._stream(parameters, viewer, wanted, allowed | SUBSCRIPTIONS)
         try:
-            result = await self._operations.execute(parameters, viewer, allowed)
+            result, headers = await self._operations.execute(parameters, viewer, allowed)
         except InvalidOperationTypeError as error:
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 message = "Send mutations by POST."
                 raise RequestError(405, "METHOD_NOT_ALLOWED", message, {"Allow": "POST"}) from None
             return await self._stream(parameters, viewer, wanted, SUBSCRIPTIONS)
         failed = wanted.single == GRAPHQL_JSON and is_request_error(result)
-        return json_response(body_of(result), 400 if failed else 200, wanted.single)
+        return json_response(body_of(result), 400 if failed else 200, wanted.single, headers)
 
     async def _stream(
         self,
@@ -144,11 +145,11 @@ def viewer_of(identity: Identity, request: Request) -> Viewer | None:
 def json_response(
     body: Body, status: int, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A body as an answer that nobody keeps."""
+    """A body as an answer; nobody keeps it unless the headers say so."""
     return Response(
         orjson.dumps(body),
         status,
-        {"Cache-Control": "no-store", **(headers or {})},
+        {**NO_STORE, **(headers or {})},
         f"{media_type}; charset=utf-8",
     )
 

@@ -1,15 +1,16 @@
 """Operations: carried out once for one result, or followed for many, whatever the transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from resolvers.request import Request, Viewer
+from schema.caching import NO_STORE, cache_extensions, cache_headers
 from schema.federation import FederatedSchema
 from server.documents import Documents, check_document
 from server.errors import RequestError
@@ -21,6 +22,13 @@ Body = dict[str, Any]
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = frozenset({OperationType.QUERY, OperationType.MUTATION})
 SUBSCRIPTIONS = frozenset({OperationType.SUBSCRIPTION})
+
+
+class Outcome(NamedTuple):
+    """What came of an operation, and the headers that tell who may keep it."""
+
+    result: ExecutionResult
+    headers: Mapping[str, str]
 
 
 class Operations:
@@ -48,19 +56,20 @@ class Operations:
         parameters: Parameters,
         viewer: Viewer | None,
         allowed: frozenset[OperationType],
-    ) -> ExecutionResult:
-        """The result of a query or mutation.
+    ) -> Outcome:
+        """What came of a query or mutation.
 
         Raises: RequestError; InvalidOperationTypeError when the operation is of another type.
         """
         text = self._documents.text_of(parameters)
+        context = self._make_request(viewer)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 result = await self._schema.execute(
                     text,
                     variable_values=parameters.variables,
                     operation_name=parameters.name,
-                    context_value=self._make_request(viewer),
+                    context_value=context,
                     allowed_operation_types=allowed,
                 )
         except TimeoutError:
@@ -72,9 +81,13 @@ class Operations:
                 400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation."
             ) from error
         assert isinstance(result, ExecutionResult)
-        if not isinstance(result, PreExecutionError):
-            self._documents.learn(parameters, text)
-        return result
+        if isinstance(result, PreExecutionError):
+            return Outcome(result, NO_STORE)
+        self._documents.learn(parameters, text)
+        policy = None if result.errors else self._schema.cache_policy(text, parameters.name)
+        if tags := cache_extensions(policy, context.cache_tags, result):
+            result.extensions = {**(result.extensions or {}), **tags}
+        return Outcome(result, cache_headers(policy, viewer, result))
 
     def follow(
         self,

@@ -17,7 +17,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resolvers.request import Policy
@@ -139,18 +138,12 @@ class Settings(BaseSettings):
         "subscription results by HTTP callback; without any there are no callbacks.",
     )
 
-    @field_validator("trusted_documents_only")
-    @classmethod
-    def _trusts_something(cls, only: bool, others: ValidationInfo) -> bool:
-        if only and others.data.get("trusted_documents") is None:
-            raise ValueError(f"{PREFIX}TRUSTED_DOCUMENTS is needed with it")
-        return only
     cache_tags: bool = Field(
         False, description="Tell routers the cache tags of each answer, in its extensions."
     )
-    invalidation_urls: Annotated[tuple[AnyHttpUrl, ...] | None, NoDecode] = Field(
-        None,
-        description="Where routers take invalidations, separated by commas, "
+    invalidation_urls: AddressList = Field(
+        (),
+        description="Where routers take invalidations, separated by commas or spaces, "
         "as in http://router:4001/invalidation.",
     )
     invalidation_key: SecretStr | None = Field(
@@ -163,23 +156,12 @@ class Settings(BaseSettings):
         0.2, ge=0, le=60, description="How long changes are gathered before routers are told."
     )
 
-    @field_validator("invalidation_urls", mode="before")
+    @field_validator("trusted_documents_only")
     @classmethod
-    def _separate(cls, value: object) -> object:
-        """The addresses of a list that is separated by commas."""
-        if not isinstance(value, str):
-            return value
-        return tuple(url.strip() for url in value.split(",") if url.strip()) or None
-
-    @field_validator("invalidation_urls")
-    @classmethod
-    def _without_password(
-        cls, value: tuple[AnyHttpUrl, ...] | None
-    ) -> tuple[AnyHttpUrl, ...] | None:
-        """Refuses a name or password in an address: it would take the place of the key."""
-        if any(url.username or url.password for url in value or ()):
-            raise ValueError("Addresses may not hold a name or password; set INVALIDATION_KEY")
-        return value
+    def _trusts_something(cls, only: bool, others: ValidationInfo) -> bool:
+        if only and others.data.get("trusted_documents") is None:
+            raise ValueError(f"{PREFIX}TRUSTED_DOCUMENTS is needed with it")
+        return only
 
     @field_validator("invalidation_key")
     @classmethod

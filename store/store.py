@@ -10,8 +10,8 @@ from store.changes import ChangeFeed
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
+from store.history import History
 from store.idempotency import Idempotency
-from store.revisions import Revisions
 from store.users import Users
 
 
@@ -26,7 +26,7 @@ class Store:
         self.blocks = Blocks(database, self.follows)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database)
-        self.revisions = Revisions(database)
+        self.history = History(database)
 
     @classmethod
     def connect(

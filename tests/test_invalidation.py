@@ -155,7 +155,7 @@ async def sending(store: Store, *urls: str, key: str = KEY) -> AsyncIterator[Non
 async def until_kept(store: Store) -> None:
     """Waits until the sender's place is in the database."""
     async with asyncio.timeout(10):
-        while await store.revisions.progress("invalidation:users") is None:  # noqa: ASYNC110
+        while await store.history.progress("invalidation:users") is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
@@ -271,7 +271,7 @@ async def test_a_router_that_cannot_be_reached_keeps_no_other_waiting(
         await until(lambda: router.told == ["*"])
         await write(tagged, ada, "one")
         await until(lambda: router.told == ["*", f"user:{ada}"])
-        assert await tagged.store.revisions.progress("invalidation:users") is None
+        assert await tagged.store.history.progress("invalidation:users") is None
 
 
 async def test_a_router_that_does_not_answer_is_asked_again(
@@ -364,7 +364,7 @@ async def test_a_place_that_the_database_forgot_is_told_as_the_whole(
     tagged: Subgraph, router: Router, url: str
 ) -> None:
     ada = await tagged.register("ada.berg")
-    await tagged.store.revisions.keep_progress("invalidation:users", {"_data": "82ff"}, [url])
+    await tagged.store.history.keep_progress("invalidation:users", {"_data": "82ff"}, [url])
     async with sending(tagged.store, url):
         await until(lambda: router.told == ["*"])
         await write(tagged, ada, "afterwards")

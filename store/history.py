@@ -79,7 +79,7 @@ class RevisionStream:
         return None
 
 
-class Revisions:
+class History:
     """The revisions of all users, and the `progress` collection of those who read them."""
 
     def __init__(self, database: Database) -> None:
