@@ -8,7 +8,8 @@ Refusal                     something a client can act on: a typed user error in
 ├── HandleTakenRefusal      somebody else has the handle         HANDLE_TAKEN
 ├── TooSoonRefusal          possible, but not yet                TOO_SOON
 ├── NotAllowedRefusal       never for you, or not in this state  NOT_ALLOWED
-└── IdempotencyRefusal      the key stands for another request   IDEMPOTENCY_KEY_REUSED
+├── IdempotencyRefusal      the key stands for another request   IDEMPOTENCY_KEY_REUSED
+└── RevisionsGoneRefusal    no longer kept; never in a payload   REVISIONS_GONE
 Refusals                    several of them at once
 AccessError                 the token does not permit the operation at all
 ├── Unauthenticated         no viewer                            UNAUTHENTICATED
@@ -105,6 +106,19 @@ class IdempotencyRefusal(Refusal):
     """The idempotency key stands for another request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
+
+
+@dataclass(kw_only=True)
+class RevisionsGoneRefusal(Refusal):
+    """The revisions asked for are no longer kept; those after `oldest_since_rev` are."""
+
+    code = "REVISIONS_GONE"
+    oldest_since_rev: int
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """From where one can go on as well."""
+        return {**super().extensions, "oldestSinceRev": self.oldest_since_rev}
 
 
 class Refusals(Exception):

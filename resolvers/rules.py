@@ -139,6 +139,13 @@ def page_size(value: int, *path: str) -> int:
     return value
 
 
+def since_rev(value: int, current: int, *path: str) -> int:
+    """A revision that a user at `current` is or was at; 0 stands for none yet."""
+    if not 0 <= value <= current:
+        raise refuse(path, "SINCE_REV", f"a revision from 0 to {current}, the current one")
+    return value
+
+
 def at_most(values: Sequence[object], longest: int, *path: str) -> None:
     """Insists that a list is not too long."""
     if len(values) > longest:

@@ -163,6 +163,11 @@ def control_of(control: MutationControl | None) -> Control:
     )
 
 
+def field_path(field: str) -> str:
+    """Where a record's field is found on User."""
+    return ("private." if field in PRIVATE else "") + to_camel_case(field)
+
+
 def _error(refusal: refusals.Refusal) -> UserError:
     return ERROR_TYPES[type(refusal)](code=refusal.code, **asdict(refusal))
 
@@ -171,7 +176,7 @@ def _dry_run(forecast: Forecast) -> DryRun:
     return DryRun(
         changes=[
             PlannedChange(
-                field=_path(change.field),
+                field=field_path(change.field),
                 before=_json(change.before),
                 after=_json(change.after),
             )
@@ -179,11 +184,6 @@ def _dry_run(forecast: Forecast) -> DryRun:
         ],
         events=list(forecast.events),
     )
-
-
-def _path(field: str) -> str:
-    """Where a record's field is found on User."""
-    return ("private." if field in PRIVATE else "") + to_camel_case(field)
 
 
 def _json(value: Any) -> Any:

@@ -67,8 +67,13 @@ UPDATE_PROFILE = """mutation UpdateProfile($bio: String!, $dryRun: Boolean!) {
   }
 }"""
 
-PROFILE_CHANGES = """subscription ProfileChanges($id: ID!) {
-  profileChanged(id: $id) { rev displayName bio }
+PROFILE_CHANGES = """subscription ProfileChanges($id: ID!, $sinceRev: Int) {
+  profileChanged(id: $id, sinceRev: $sinceRev) {
+    rev
+    at
+    fields
+    user { displayName bio }
+  }
 }"""
 
 

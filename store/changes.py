@@ -1,23 +1,27 @@
 """The change feed: which users changed, as told by the database, so that other processes count too.
 
-One change stream per process, opened with the first watcher and fanned out in memory. A watcher
-gets the newest revision only: a slow one skips the revisions in between. So a lost stream need not
-be resumed: it is opened anew and the watched users are read by key, which is also what happens
-every second where the server offers no change streams.
+One change stream per process, opened with the first watcher and fanned out in memory. What it tells
+is only that there is something newer: the user is then read, with its newest revisions, once for
+all who watch it. So nothing queues up here, and a lost stream need not be resumed: it is opened
+anew and the watched users are looked at by key, which is also what happens every second where the
+server offers no change streams.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from store.driver import Collection, Database
-from store.errors import StoreFault
-from store.records import Document
+from store.errors import StoreFault, StoreUnavailable
+from store.records import Document, User
+from store.users import Users
 
 WAIT_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+READY_SECONDS = 10.0
+"""The longest wait for the feed to begin."""
 
 # Updates of counts alone carry no revision and are left out.
 REVISIONS: list[Document] = [
@@ -38,10 +42,11 @@ logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Waits for revisions of one user after a known one."""
+    """Waits for revisions of one user, and reads the user."""
 
-    def __init__(self, since: int) -> None:
-        self._newest = since
+    def __init__(self, read: Callable[[], Awaitable[User | None]]) -> None:
+        self._read = read
+        self._newest = 0
         self._news = asyncio.Event()
 
     def notify(self, rev: int) -> None:
@@ -50,33 +55,43 @@ class Watcher:
             self._newest = rev
             self._news.set()
 
-    async def __aiter__(self) -> AsyncIterator[int]:
-        """Every newest revision that comes in, for ever."""
+    async def user(self) -> User | None:
+        """The user as of now with its newest revisions. Raises: StoreFault."""
+        user = await self._read()
+        if user is not None:
+            self.notify(user.rev)
+        return user
+
+    async def user_past(self, rev: int) -> User | None:
+        """The user as of now, once it is at a later revision. Raises: StoreFault."""
         while True:
-            await self._news.wait()
-            self._news.clear()
-            yield self._newest
+            while self._newest <= rev:
+                self._news.clear()
+                await self._news.wait()
+            user = await self.user()
+            if user is None or user.rev > rev:
+                return user
+            await asyncio.sleep(RETRY_SECONDS)  # the reply is older than the news
 
 
 class ChangeFeed:
     """Tells watchers about new revisions of users."""
 
-    def __init__(self, database: Database) -> None:
-        self._users: Collection = database.collection("users")
+    def __init__(self, database: Database, users: Users) -> None:
+        self._collection: Collection = database.collection("users")
+        self._users = users
         self._watchers: dict[str, set[Watcher]] = {}
+        self._reads: dict[str, asyncio.Task[User | None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
 
     @asynccontextmanager
-    async def watch(self, user_id: str, *, since: int) -> AsyncIterator[Watcher]:
-        """A watcher of the user's revisions after `since`; live when this returns."""
-        watcher = Watcher(since)
+    async def watch(self, user_id: str) -> AsyncIterator[Watcher]:
+        """A watcher of the user; what changes from now on it tells. Raises: StoreUnavailable."""
+        watcher = Watcher(lambda: self._read(user_id))
         self._watchers.setdefault(user_id, set()).add(watcher)
         try:
-            if self._task is None:
-                self._task = asyncio.create_task(self._run())
-            await self._ready.wait()
-            await self._catch_up([user_id])  # what changed since the caller looked
+            await self._begin()
             yield watcher
         finally:
             watchers = self._watchers[user_id]
@@ -90,6 +105,15 @@ class ChangeFeed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+    async def _begin(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._ready.wait()
+        except TimeoutError:
+            raise StoreUnavailable("the change feed could not begin") from None
 
     async def _run(self) -> None:
         while True:
@@ -106,7 +130,7 @@ class ChangeFeed:
 
     async def _follow_stream(self) -> None:
         stream: Any
-        async with self._users.watch(REVISIONS, wait_seconds=WAIT_SECONDS) as stream:
+        async with self._collection.watch(REVISIONS, wait_seconds=WAIT_SECONDS) as stream:
             await self._catch_up(list(self._watchers))
             self._ready.set()
             while True:
@@ -116,12 +140,27 @@ class ChangeFeed:
 
     async def _catch_up(self, user_ids: Sequence[str]) -> None:
         if user_ids:
-            for document in await self._users.find({"_id": {"$in": list(user_ids)}}):
+            where = {"_id": {"$in": list(user_ids)}}
+            for document in await self._collection.find(where, only=("rev",)):
                 self._notify(document["_id"], document["rev"])
 
     def _notify(self, user_id: str, rev: int) -> None:
         for watcher in self._watchers.get(user_id, ()):
             watcher.notify(rev)
+
+    async def _read(self, user_id: str) -> User | None:
+        """The user as of now, by one command for all who ask before it is sent."""
+        reading = self._reads.get(user_id)
+        if reading is None:
+            reading = self._reads[user_id] = asyncio.create_task(self._read_soon(user_id))
+            # Those who asked may be gone by then.
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(reading)
+
+    async def _read_soon(self, user_id: str) -> User | None:
+        await asyncio.sleep(0)  # until everybody whom the same news woke has asked
+        del self._reads[user_id]
+        return await self._users.by_id(user_id)
 
 
 def _revision(change: Document) -> int:

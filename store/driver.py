@@ -115,10 +115,11 @@ class Collection:
         *,
         sort: str | None = None,
         limit: int = 0,
+        only: Sequence[str] = (),
         without: Sequence[str] = (),
     ) -> list[Document]:
         """The matching documents, ascending by `sort`, at most `limit` (0: all)."""
-        projection = dict.fromkeys(without, False) or None
+        projection = dict.fromkeys(only, True) or dict.fromkeys(without, False) or None
         with translated():
             cursor = self._handle.find(where, projection, limit=limit, batch_size=ONE_REPLY)
             if sort:
@@ -126,10 +127,11 @@ class Collection:
             documents: list[Document] = await cursor.to_list(None)
             return documents
 
-    async def find_one(self, key: str) -> Document | None:
+    async def find_one(self, key: str, *, without: Sequence[str] = ()) -> Document | None:
         """The document with this `_id`, or nothing."""
+        projection = dict.fromkeys(without, False) or None
         with translated():
-            document: Document | None = await self._handle.find_one({"_id": key})
+            document: Document | None = await self._handle.find_one({"_id": key}, projection)
             return document
 
     async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:

@@ -45,12 +45,27 @@ class FormerHandle:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One change of a user: the event it was, the operation that made it, and what it changed.
+
+    `fields` are names of the record's fields.
+    """
+
+    rev: int
+    kind: str
+    operation: str
+    at: datetime
+    fields: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """A user as stored.
 
     `rev` grows by one with every change of the account or the profile, not with follower counts.
-    `recent_operations` names the operations behind the newest events of the outbox.
+    `recent_revisions` are the newest ones, oldest first; those up to `archived_rev` are archived
+    too. Neither is there when many users were read at once.
     """
 
     id: str
@@ -71,12 +86,18 @@ class User:
     time_zone: str | None = None
     follower_count: int = 0
     following_count: int = 0
-    recent_operations: frozenset[str] = frozenset()
+    archived_rev: int = 0
+    recent_revisions: tuple[Revision, ...] = ()
 
     @property
     def joined_year(self) -> int:
         """The year the account was made, in UTC."""
         return self.created_at.year
+
+    @property
+    def recent_operations(self) -> frozenset[str]:
+        """The operations behind the newest revisions."""
+        return frozenset(revision.operation for revision in self.recent_revisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +163,19 @@ def user_from_document(document: Document) -> User:
         time_zone=locale.get("timeZone"),
         follower_count=counts.get("followers", 0),
         following_count=counts.get("following", 0),
-        recent_operations=frozenset(event["op"] for event in get("outbox", ())),
+        archived_rev=get("archivedRev", 0),
+        recent_revisions=tuple(revision_from_document(event) for event in get("outbox", ())),
+    )
+
+
+def revision_from_document(document: Document) -> Revision:
+    """An event of an outbox or of the archive as a record."""
+    return Revision(
+        rev=document["rev"],
+        kind=document["kind"],
+        operation=document["op"],
+        at=document["at"],
+        fields=tuple(document["fields"]),
     )
 
 

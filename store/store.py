@@ -12,20 +12,22 @@ from store.follows import Follows
 from store.handles import Handles
 from store.history import History
 from store.idempotency import Idempotency
+from store.revisions import Revisions
 from store.users import Users
 
 
 class Store:
-    """Users, handles, follows, blocks, idempotency keys and the changes of one database."""
+    """Users and their revisions, handles, follows, blocks, idempotency keys, and what changed."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.users = Users(database)
+        self.revisions = Revisions(database)
+        self.users = Users(database, self.revisions)
         self.handles = Handles(database, self.users)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
         self.idempotency = Idempotency(database)
-        self.changes = ChangeFeed(database)
+        self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
 
     @classmethod
@@ -74,6 +76,7 @@ class Store:
         lists = (self.follows.following, self.follows.followers, self.blocks.blocked)
         return [
             (self.users.collection, self.users.indexes),
+            (self.revisions.collection, self.revisions.indexes),
             (self.handles.collection, self.handles.indexes),
             (self.idempotency.collection, self.idempotency.indexes),
             *((edges.collection, edges.indexes) for edges in lists),

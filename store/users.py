@@ -9,16 +9,20 @@ from pymongo import IndexModel
 
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
-from store.records import Document, Status, User, user_from_document
+from store.records import Document, Revision, Status, User, user_from_document
+from store.revisions import Revisions, revision_document
 
 SCHEMA_VERSION = 1
 OUTBOX_LENGTH = 32
-"""Events kept with a user until a relay takes them; older ones are dropped."""
+"""Events kept with a user; older ones are in the archive."""
+ARCHIVE_EVERY = 16
+"""So many events are archived at once, well before the first of them would be dropped."""
 COUNT_OPERATIONS = 128
 """Operations remembered per user so that counting one of them twice has no effect."""
 
-BOOKKEEPING = ("outbox", "counts.operations")
-"""What only writers look at."""
+COUNTED = "counts.operations"
+BOOKKEEPING = ("outbox", "archivedRev", COUNTED)
+"""What only writers and watchers of one user look at."""
 
 # Where a record's field lives in the document: the fields that a change may set.
 PATHS = {
@@ -34,6 +38,8 @@ PATHS = {
     "locale": "locale.language",
     "time_zone": "locale.timeZone",
 }
+SET_AT_FIRST = (*PATHS, "avatar")
+"""The fields that a new user may have."""
 
 
 class Users:
@@ -44,8 +50,9 @@ class Users:
         IndexModel("nameKey", name="nameKey"),
     )
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, revisions: Revisions) -> None:
         self.collection: Collection = database.collection("users")
+        self._revisions = revisions
 
     async def by_ids(self, ids: Sequence[str]) -> dict[str, User]:
         """The users that exist, by identifier; one command."""
@@ -53,8 +60,8 @@ class Users:
         return {document["_id"]: user_from_document(document) for document in documents}
 
     async def by_id(self, user_id: str) -> User | None:
-        """One user as of now, past every cache."""
-        document = await self.collection.find_one(user_id)
+        """One user as of now, past every cache, with its newest revisions."""
+        document = await self.collection.find_one(user_id, without=[COUNTED])
         return user_from_document(document) if document else None
 
     async def with_handle_from(self, prefix: str, after: str | None, limit: int) -> list[User]:
@@ -102,7 +109,8 @@ class Users:
         """Sets fields of the user and adds the event, if the user is still at this revision.
 
         `values` goes from a record's field name to its new value; None or nothing in it removes it.
-        One atomic update; false when somebody else was faster, and nothing is written then.
+        One atomic update; false when somebody else was faster, and nothing is written then. Every
+        sixteenth time the events of the outbox are archived before.
         """
         rev = user.rev + 1
         stored = {PATHS[name]: _stored(value) for name, value in values.items()}
@@ -111,15 +119,10 @@ class Users:
             stored["nameKey"] = name_key(name, user.id) if name else None
         sets = {path: value for path, value in stored.items() if value}
         unsets = {path: "" for path, value in stored.items() if not value}
-        fields = sorted(values)
+        revision = Revision(rev, event, operation, at, tuple(sorted(values)))
         change: dict[str, Any] = {
-            "$set": {**sets, "rev": rev},
-            "$push": {
-                "outbox": {
-                    "$each": [_event(rev, event, operation, at, fields)],
-                    "$slice": -OUTBOX_LENGTH,
-                }
-            },
+            "$set": {**sets, "rev": rev, **await self._archive(user)},
+            "$push": {"outbox": {"$each": [revision_document(revision)], "$slice": -OUTBOX_LENGTH}},
         }
         if unsets:
             change["$unset"] = unsets
@@ -152,6 +155,14 @@ class Users:
             {"$set": {"counts.followers": followers, "counts.following": following}},
         )
 
+    async def _archive(self, user: User) -> Document:
+        """What to set on the user after archiving its events, when it is time for that."""
+        due = [event for event in user.recent_revisions if event.rev > user.archived_rev]
+        if len(due) < ARCHIVE_EVERY:
+            return {}
+        await self._revisions.archive(user.id, due)
+        return {"archivedRev": due[-1].rev}
+
 
 def name_key(display_name: str, user_id: str) -> str:
     """What display names are sorted and searched by: folded, then the identifier."""
@@ -163,12 +174,10 @@ def _prefix_range(prefix: str, after: str | None) -> Document:
     return {**lower, "$lt": prefix + "\U0010ffff"}
 
 
-def _event(rev: int, kind: str, operation: str, at: datetime, fields: Sequence[str]) -> Document:
-    return {"rev": rev, "kind": kind, "op": operation, "at": at, "fields": list(fields)}
-
-
 def _document(user: User, operation: str, event: str) -> Document:
     """A new user as stored: what is missing is left out."""
+    fields = tuple(sorted(name for name in SET_AT_FIRST if getattr(user, name)))
+    revision = Revision(user.rev, event, operation, user.created_at, fields)
     profile = {
         "displayName": user.display_name,
         "bio": user.bio,
@@ -189,7 +198,7 @@ def _document(user: User, operation: str, event: str) -> Document:
         "profile": _present(profile),
         "locale": _present(locale),
         "counts": {"followers": user.follower_count, "following": user.following_count},
-        "outbox": [_event(user.rev, event, operation, user.created_at, [])],
+        "outbox": [revision_document(revision)],
     }
     return _present(document)
 

@@ -3,23 +3,29 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from resolvers.changes import ProfileChange, profile_changed
+from resolvers.request import Request
 from store.driver import DriverName
 from store.errors import StoreFault
 from store.ids import new_id
+from store.revisions import KEPT_FOR
 from store.store import Store
+from tests.conftest import Commands
 from tests.listening import listening, until
 from tests.subgraph import Subgraph
 
-CHANGES = (
-    "subscription ($id: ID!) { profileChanged(id: $id) { rev bio viewerRelation { isSelf } } }"
-)
+CHANGES = """subscription ($id: ID!, $sinceRev: Int) {
+  profileChanged(id: $id, sinceRev: $sinceRev) {
+    rev fields user { rev bio viewerRelation { isSelf } }
+  }
+}"""
 
 
 @pytest.fixture
@@ -45,9 +51,23 @@ class Socket:
     async def receive(self) -> Any:
         return json.loads(await asyncio.wait_for(self._connection.recv(), 10))
 
-    async def subscribe(self, key: str, user_id: str) -> None:
-        payload = {"query": CHANGES, "variables": {"id": user_id}}
+    async def subscribe(self, key: str, user_id: str, **variables: Any) -> None:
+        payload = {"query": CHANGES, "variables": {"id": user_id, **variables}}
         await self.send(id=key, type="subscribe", payload=payload)
+
+    async def change(self) -> Any:
+        """The next message, which must be a change."""
+        message = await self.receive()
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        return message["payload"]["data"]["profileChanged"]
+
+    async def refusal(self) -> Any:
+        """The next message, which must refuse to go on."""
+        message = await self.receive()
+        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+        [error] = errors
+        return error["extensions"]
 
 
 @contextlib.asynccontextmanager
@@ -75,15 +95,42 @@ async def closure(address: str, token: str | None, *texts: str) -> tuple[int, st
     return close.code, close.reason
 
 
+def following(
+    subgraph: Subgraph, user_id: str, since_rev: int | None
+) -> AsyncGenerator[ProfileChange, None]:
+    """What an anonymous viewer would be told, without a connection in between."""
+    request = Request(viewer=None, store=subgraph.store, now=subgraph.clock)
+    return profile_changed(request, user_id, since_rev)
+
+
+def without_streams(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the change feed meet a server without change streams."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise StoreFault("40573: The $changeStream stage is only supported on replica sets")
+
+    monkeypatch.setattr(store.changes._collection, "watch", refuse)
+    monkeypatch.setattr("store.changes.RETRY_SECONDS", 0.05)
+
+
 async def until_watched(store: Store, user_id: str) -> None:
     """Waits until the change feed listens for the user."""
     await until(lambda: user_id in store.changes._watchers and store.changes._ready.is_set())
 
 
-async def update(subgraph: Subgraph, viewer: str, bio: str) -> None:
-    mutation = """mutation ($bio: String!) {
-      updateProfile(input: {bio: $bio}) { errors { code } } }"""
-    assert await subgraph.data(mutation, viewer, bio=bio) == {"updateProfile": {"errors": []}}
+async def update(subgraph: Subgraph, viewer: str, bio: str, **input: Any) -> None:
+    mutation = """mutation ($input: UpdateProfileInput!) {
+      updateProfile(input: $input) { errors { code } } }"""
+    data = await subgraph.data(mutation, viewer, input={"bio": bio, **input})
+    assert data == {"updateProfile": {"errors": []}}
+
+
+async def revise(subgraph: Subgraph, viewer: str, until_rev: int) -> None:
+    """Changes the user once for each revision up to this one, which is the bio too."""
+    user = await subgraph.store.users.by_id(viewer)
+    assert user is not None
+    for rev in range(user.rev + 1, until_rev + 1):
+        await update(subgraph, viewer, str(rev))
 
 
 async def test_a_change_arrives(subgraph: Subgraph, address: str) -> None:
@@ -98,12 +145,16 @@ async def test_a_change_arrives(subgraph: Subgraph, address: str) -> None:
             "type": "next",
             "payload": {
                 "data": {
-                    "profileChanged": {"rev": 2, "bio": "one", "viewerRelation": {"isSelf": True}}
+                    "profileChanged": {
+                        "rev": 2,
+                        "fields": ["bio"],
+                        "user": {"rev": 2, "bio": "one", "viewerRelation": {"isSelf": True}},
+                    }
                 }
             },
         }
         await update(subgraph, ada, "two")
-        assert (await socket.receive())["payload"]["data"]["profileChanged"]["rev"] == 3
+        assert (await socket.change())["rev"] == 3
 
 
 async def test_a_change_by_another_process_arrives(
@@ -119,11 +170,10 @@ async def test_a_change_by_another_process_arrives(
         await socket.subscribe("1", ada)
         await until_watched(subgraph.store, ada)
         await update(elsewhere, ada, "from elsewhere")
-        message = await socket.receive()
-        assert message["payload"]["data"]["profileChanged"] == {
+        assert await socket.change() == {
             "rev": 2,
-            "bio": "from elsewhere",
-            "viewerRelation": None,
+            "fields": ["bio"],
+            "user": {"rev": 2, "bio": "from elsewhere", "viewerRelation": None},
         }
     await elsewhere.http.aclose()
     await elsewhere.store.close()
@@ -137,35 +187,211 @@ async def test_counts_and_other_users_are_no_change(subgraph: Subgraph, address:
         await subgraph.follow(ben, ada)
         await update(subgraph, ben, "other")
         await update(subgraph, ada, "mine")
-        assert (await socket.receive())["payload"]["data"]["profileChanged"]["bio"] == "mine"
+        assert (await socket.change())["user"]["bio"] == "mine"
 
 
 async def test_without_change_streams_the_watched_users_are_read(
     subgraph: Subgraph, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise StoreFault("40573: The $changeStream stage is only supported on replica sets")
-
-    monkeypatch.setattr(subgraph.store.changes._users, "watch", refuse)
-    monkeypatch.setattr("store.changes.RETRY_SECONDS", 0.05)
+    without_streams(subgraph.store, monkeypatch)
     ada = await subgraph.register("ada.berg")
     async with opened(address) as socket:
         await socket.subscribe("1", ada)
         await until_watched(subgraph.store, ada)
         await update(subgraph, ada, "one")
-        assert (await socket.receive())["payload"]["data"]["profileChanged"]["rev"] == 2
+        assert (await socket.change())["rev"] == 2
 
 
-async def test_a_slow_reader_gets_the_newest_revision(subgraph: Subgraph) -> None:
+async def test_a_slow_reader_gets_the_newest_revision_and_all_that_changed(
+    subgraph: Subgraph,
+) -> None:
     ada = await subgraph.register("ada.berg")
-    async with subgraph.store.changes.watch(ada, since=1) as watcher:
-        revisions = aiter(watcher)
-        for rev in (2, 3, 4, 3):
-            watcher.notify(rev)
-        assert await anext(revisions) == 4
-        watcher.notify(4)
-        watcher.notify(5)
-        assert await anext(revisions) == 5
+    changes = following(subgraph, ada, None)
+    waiting = asyncio.ensure_future(anext(changes))
+    await until_watched(subgraph.store, ada)
+    await update(subgraph, ada, "one")
+    change = await waiting
+    assert (change.rev, sorted(change.fields)) == (2, ["bio"])
+    await update(subgraph, ada, "two", pronouns="she/her")
+    await update(subgraph, ada, "two", locale="sv-SE")
+    for rev in range(5, 60):  # more than travel with the user
+        await update(subgraph, ada, str(rev))
+    change = await anext(changes)
+    assert (change.rev, sorted(change.fields)) == (59, ["bio", "locale", "pronouns"])
+    assert change.user.user.bio == "59"
+    await changes.aclose()
+    await subgraph.store.changes.close()
+
+
+async def test_what_was_missed_comes_first_and_each_revision_once(
+    subgraph: Subgraph, address: str
+) -> None:
+    ada = await subgraph.register("ada.berg", displayName="Ada", locale="sv-SE")
+    await revise(subgraph, ada, 70)
+    async with opened(address, subgraph.token(ada)) as socket:
+        await socket.subscribe("1", ada, sinceRev=0)
+        change = await socket.change()
+        assert change["fields"] == ["displayName", "handle", "private.locale"]
+        assert change["user"]["bio"] == "70"
+        changes = [change] + [await socket.change() for _ in range(69)]
+        assert [change["rev"] for change in changes] == list(range(1, 71))
+        await revise(subgraph, ada, 73)
+        assert [(await socket.change())["rev"] for _ in range(3)] == [71, 72, 73]
+
+
+async def test_nothing_comes_twice_where_live_begins(subgraph: Subgraph, address: str) -> None:
+    ada = await subgraph.register("ada.berg")
+    await revise(subgraph, ada, 5)
+    async with opened(address) as socket:
+        await socket.subscribe("1", ada, sinceRev=5)
+        await until_watched(subgraph.store, ada)
+        await revise(subgraph, ada, 6)
+        assert (await socket.change())["rev"] == 6
+
+
+async def test_only_fields_that_the_viewer_may_see_are_named(
+    subgraph: Subgraph, address: str
+) -> None:
+    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
+    await update(subgraph, ada, "one", locale="sv-SE", timeZone="Europe/Stockholm")
+    await update(subgraph, ada, "one", locale="pt-BR")
+    rename = """mutation { changeHandle(input: {handle: "ada"}) { errors { code } } }"""
+    assert await subgraph.data(rename, ada) == {"changeHandle": {"errors": []}}
+    own = ["private.formerHandles", "private.handleChangedAt"]
+    expected = {
+        ada: [["bio", "private.locale", "private.timeZone"], ["private.locale"], ["handle", *own]],
+        ben: [["bio"], [], ["handle"]],
+    }
+    for viewer, fields in expected.items():
+        async with opened(address, subgraph.token(viewer)) as socket:
+            await socket.subscribe("1", ada, sinceRev=1)
+            assert [(await socket.change())["fields"] for _ in fields] == fields
+    await subgraph.set_status(ada, "SUSPENDED")
+    async with opened(address, subgraph.token(ben)) as socket:
+        await socket.subscribe("1", ada, sinceRev=3)
+        user = {"rev": 4, "bio": None, "viewerRelation": None}
+        assert await socket.change() == {"rev": 4, "fields": [], "user": user}
+
+
+@pytest.mark.parametrize("since_rev", [-1, 4, 2**31 - 1])
+async def test_one_cannot_go_on_from_a_revision_that_never_was(
+    subgraph: Subgraph, address: str, since_rev: int
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    await revise(subgraph, ada, 3)
+    async with opened(address) as socket:
+        await socket.subscribe("1", ada, sinceRev=since_rev)
+        assert await socket.refusal() == {
+            "code": "BAD_USER_INPUT",
+            "argument": ["sinceRev"],
+            "rule": "SINCE_REV",
+        }
+
+
+async def test_a_gap_is_told_with_the_place_to_go_on_from(subgraph: Subgraph, address: str) -> None:
+    ada = await subgraph.register("ada.berg")
+    await revise(subgraph, ada, 100)
+    archive = subgraph.store.revisions.collection
+    assert await archive.delete({"rev": 32})  # as if it had expired before the one with 1 to 16
+    gone = {"code": "REVISIONS_GONE", "argument": ["sinceRev"]}
+    async with opened(address) as socket:
+        await socket.subscribe("1", ada, sinceRev=14)
+        assert [(await socket.change())["rev"] for _ in range(2)] == [15, 16]
+        assert await socket.refusal() == {**gone, "oldestSinceRev": 32}
+        assert await socket.receive() == {"id": "1", "type": "complete"}
+        await socket.subscribe("2", ada, sinceRev=32)
+        assert (await socket.change())["rev"] == 33
+    for rev in (48, 64, 80, 96):
+        assert await archive.delete({"rev": rev})
+    async with opened(address) as socket:
+        await socket.subscribe("1", ada, sinceRev=20)
+        assert await socket.refusal() == {**gone, "oldestSinceRev": 68}
+
+
+async def test_every_sixteenth_change_takes_one_command_more(
+    subgraph: Subgraph, commands: Commands
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    await revise(subgraph, ada, 16)
+    commands.taken()
+    await update(subgraph, ada, "17")
+    assert commands.taken() == ["find", "find", "insert", "update"]
+    for rev in range(18, 33):
+        await update(subgraph, ada, str(rev))
+    assert commands.taken() == ["find"] * 30 + ["update"] * 15
+    await update(subgraph, ada, "33")
+    assert commands.taken() == ["find", "find", "insert", "update"]
+    rows = await subgraph.store.revisions.collection.find({}, sort="rev")
+    kept = [[event["rev"] for event in row["revisions"]] for row in rows]
+    assert kept == [list(range(1, 17)), list(range(17, 33))]
+    events = [event for row in rows for event in row["revisions"]]
+    assert events[16]["fields"] == ["bio"]
+    assert {row["expiresAt"] - row["revisions"][-1]["at"] for row in rows} == {KEPT_FOR}
+
+
+@pytest.mark.parametrize("death", ["before the archive", "after the archive", "after the update"])
+async def test_a_crash_while_archiving_loses_nothing(
+    subgraph: Subgraph, monkeypatch: pytest.MonkeyPatch, death: str
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    await revise(subgraph, ada, 16)
+    store = subgraph.store
+    early = death == "before the archive"
+    dying, method = (store.revisions, "insert") if early else (store.users, "update")
+    real = getattr(dying.collection, method)
+
+    async def die(*arguments: Any) -> Any:
+        if death == "after the update":
+            await real(*arguments)
+        raise StoreFault("the process is gone")
+
+    monkeypatch.setattr(dying.collection, method, die)
+    lost = 'mutation { updateProfile(input: {bio: "x"}) { user { id } } }'
+    answer = await subgraph.ask(lost, ada)
+    assert answer["data"] == {"updateProfile": None}
+    monkeypatch.setattr(dying.collection, method, real)
+    await revise(subgraph, ada, 80)
+    changes = following(subgraph, ada, 0)
+    assert [(await anext(changes)).rev for _ in range(80)] == list(range(1, 81))
+    await changes.aclose()
+    await store.changes.close()
+
+
+async def test_racing_writers_archive_every_revision_once(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    for _ in range(12):
+        await asyncio.gather(*(update(subgraph, ada, new_id()) for _ in range(6)))
+    rows = await subgraph.store.revisions.collection.find({}, sort="rev")
+    revs = [event["rev"] for row in rows for event in row["revisions"]]
+    assert revs == list(range(1, 65))
+    user = await subgraph.store.users.by_id(ada)
+    assert user is not None
+    assert (user.rev, user.archived_rev) == (73, 64)
+
+
+async def test_a_change_is_read_once_for_all_who_watch(
+    subgraph: Subgraph, commands: Commands
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    readers = [following(subgraph, ada, 1 if n % 2 else None) for n in range(200)]
+    waiting = [asyncio.ensure_future(anext(reader)) for reader in readers]
+    watchers = subgraph.store.changes._watchers
+    await until(lambda: sum(watcher._newest for watcher in watchers.get(ada, ())) == 200)
+    commands.taken()
+    await update(subgraph, ada, "one")
+    assert {(change.rev, change.user.user.bio) for change in await asyncio.gather(*waiting)} == {
+        (2, "one")
+    }
+    # The mutation finds and updates; the change stream may have asked for more meanwhile.
+    assert [name for name in commands.taken() if name != "getMore"] == [
+        "find",
+        "find",
+        "find",
+        "update",
+    ]
+    for reader in readers:
+        await reader.aclose()
+    assert watchers == {}
     await subgraph.store.changes.close()
 
 
@@ -177,11 +403,9 @@ async def test_whom_one_may_not_see_cannot_be_watched(
     await subgraph.block(ada, ben)
     user_id = {"unknown": new_id(), "blocked": ada, "malformed": "x"}[absent]
     async with opened(address, subgraph.token(ben)) as socket:
-        await socket.subscribe("1", user_id)
-        message = await socket.receive()
-        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
+        await socket.subscribe("1", user_id, sinceRev=1)
         code = "BAD_USER_INPUT" if absent == "malformed" else "NOT_FOUND"
-        assert errors[0]["extensions"]["code"] == code
+        assert (await socket.refusal())["code"] == code
 
 
 async def test_a_block_ends_the_subscription_with_the_next_change(

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from resolvers import handles, profiles
-from resolvers.errors import REFUSALS, Forbidden, Unauthenticated
+from resolvers.errors import REFUSALS, Forbidden, RevisionsGoneRefusal, Unauthenticated
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text()
@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs" / "errors.md").read_text()
 
 def test_every_code_and_event_is_documented() -> None:
     codes = {refusal.code for refusal in REFUSALS.values()}
-    codes |= {error.code for error in (Forbidden, Unauthenticated)}
+    codes |= {error.code for error in (Forbidden, RevisionsGoneRefusal, Unauthenticated)}
     events = {handles.HANDLE_CHANGED, profiles.REGISTERED, profiles.PROFILE_CHANGED}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])
