@@ -36,12 +36,12 @@ async def profile_changed(
     Raises: ValidationRefusal, NotFoundRefusal, RevisionsGoneRefusal.
     """
     rules.identifier(user_id, "id")
+    user = await request.store.changes.user(user_id)
+    if user is None or await _seen_anew(request, user) is None:
+        raise NotFoundRefusal(message="There is no such user.", path=("id",))
+    start = user.rev if since_rev is None else rules.since_rev(since_rev, user.rev, "sinceRev")
+    following = _Following(request.store.revisions, start)
     async with request.store.changes.watch(user_id) as watcher:
-        user = await watcher.user()
-        if user is None or await _seen_anew(request, user) is None:
-            raise NotFoundRefusal(message="There is no such user.", path=("id",))
-        start = user.rev if since_rev is None else rules.since_rev(since_rev, user.rev, "sinceRev")
-        following = _Following(request.store.revisions, start)
         while (user := await watcher.user_past(following.rev)) is not None:
             seen = await _seen_anew(request, user)
             if seen is None:

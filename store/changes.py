@@ -55,20 +55,15 @@ class Watcher:
             self._newest = rev
             self._news.set()
 
-    async def user(self) -> User | None:
-        """The user as of now with its newest revisions. Raises: StoreFault."""
-        user = await self._read()
-        if user is not None:
-            self.notify(user.rev)
-        return user
-
     async def user_past(self, rev: int) -> User | None:
         """The user as of now, once it is at a later revision. Raises: StoreFault."""
         while True:
             while self._newest <= rev:
                 self._news.clear()
                 await self._news.wait()
-            user = await self.user()
+            user = await self._read()
+            if user is not None:
+                self.notify(user.rev)
             if user is None or user.rev > rev:
                 return user
             await asyncio.sleep(RETRY_SECONDS)  # the reply is older than the news
@@ -87,17 +82,32 @@ class ChangeFeed:
 
     @asynccontextmanager
     async def watch(self, user_id: str) -> AsyncIterator[Watcher]:
-        """A watcher of the user; what changes from now on it tells. Raises: StoreUnavailable."""
-        watcher = Watcher(lambda: self._read(user_id))
+        """A watcher of the user; live when this returns. Raises: StoreFault."""
+        watcher = Watcher(lambda: self.user(user_id))
         self._watchers.setdefault(user_id, set()).add(watcher)
         try:
             await self._begin()
+            user = await self.user(user_id)  # what changed since the caller looked
+            if user is not None:
+                watcher.notify(user.rev)
             yield watcher
         finally:
             watchers = self._watchers[user_id]
             watchers.discard(watcher)
             if not watchers:
                 del self._watchers[user_id]
+
+    async def user(self, user_id: str) -> User | None:
+        """The user as of now with its newest revisions. Raises: StoreFault.
+
+        One command for all who ask before it is sent.
+        """
+        reading = self._reads.get(user_id)
+        if reading is None:
+            reading = self._reads[user_id] = asyncio.create_task(self._read_soon(user_id))
+            # Those who asked may be gone by then.
+            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(reading)
 
     async def close(self) -> None:
         """Stops listening."""
@@ -147,15 +157,6 @@ class ChangeFeed:
     def _notify(self, user_id: str, rev: int) -> None:
         for watcher in self._watchers.get(user_id, ()):
             watcher.notify(rev)
-
-    async def _read(self, user_id: str) -> User | None:
-        """The user as of now, by one command for all who ask before it is sent."""
-        reading = self._reads.get(user_id)
-        if reading is None:
-            reading = self._reads[user_id] = asyncio.create_task(self._read_soon(user_id))
-            # Those who asked may be gone by then.
-            reading.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(reading)
 
     async def _read_soon(self, user_id: str) -> User | None:
         await asyncio.sleep(0)  # until everybody whom the same news woke has asked
