@@ -117,7 +117,7 @@ class ChangeFeed:
             self._task = None
 
     async def _begin(self) -> None:
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         try:
             async with asyncio.timeout(READY_SECONDS):

@@ -1,13 +1,10 @@
 """The subscription: changes arrive over WebSocket, whichever process made them."""
 
 import asyncio
-import contextlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from resolvers.changes import ProfileChange, profile_changed
@@ -20,6 +17,7 @@ from store.store import Store
 from tests.conftest import Commands
 from tests.listening import listening, until
 from tests.subgraph import Subgraph
+from tests.websocket import opened
 
 CHANGES = """subscription ($id: ID!, $sinceRev: Int) {
   profileChanged(id: $id, sinceRev: $sinceRev) {
@@ -34,50 +32,6 @@ async def address(subgraph: Subgraph) -> AsyncIterator[str]:
     async with listening(subgraph.app) as address:
         yield f"ws://{address}/graphql"
         await subgraph.store.changes.close()
-
-
-class Socket:
-    """A client of `graphql-transport-ws`."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-
-    async def send(self, **message: Any) -> None:
-        await self.send_text(json.dumps(message))
-
-    async def send_text(self, text: str) -> None:
-        await self._connection.send(text)
-
-    async def receive(self) -> Any:
-        return json.loads(await asyncio.wait_for(self._connection.recv(), 10))
-
-    async def subscribe(self, key: str, user_id: str, **variables: Any) -> None:
-        payload = {"query": CHANGES, "variables": {"id": user_id, **variables}}
-        await self.send(id=key, type="subscribe", payload=payload)
-
-    async def change(self) -> Any:
-        """The next message, which must be a change."""
-        message = await self.receive()
-        assert message["type"] == "next", message
-        assert "errors" not in message["payload"], message
-        return message["payload"]["data"]["profileChanged"]
-
-    async def refusal(self) -> Any:
-        """The next message, which must refuse to go on."""
-        message = await self.receive()
-        errors = message["payload"] if message["type"] == "error" else message["payload"]["errors"]
-        [error] = errors
-        return error["extensions"]
-
-
-@contextlib.asynccontextmanager
-async def opened(address: str, token: str | None = None) -> AsyncIterator[Socket]:
-    async with connect(address, subprotocols=["graphql-transport-ws"]) as connection:  # type: ignore[list-item]
-        socket = Socket(connection)
-        payload = {"Authorization": f"Bearer {token}"} if token else {}
-        await socket.send(type="connection_init", payload=payload)
-        assert await socket.receive() == {"type": "connection_ack"}
-        yield socket
 
 
 async def closure(address: str, token: str | None, *texts: str) -> tuple[int, str]:
@@ -136,7 +90,7 @@ async def revise(subgraph: Subgraph, viewer: str, until_rev: int) -> None:
 async def test_a_change_arrives(subgraph: Subgraph, address: str) -> None:
     ada = await subgraph.register("ada.berg")
     async with opened(address, subgraph.token(ada)) as socket:
-        await socket.subscribe("1", ada)
+        await socket.subscribe("1", CHANGES, id=ada)
         await until_watched(subgraph.store, ada)
         await update(subgraph, ada, "one")
         message = await socket.receive()
@@ -167,7 +121,7 @@ async def test_a_change_by_another_process_arrives(
         subgraph.clock,
     )
     async with opened(address) as socket:
-        await socket.subscribe("1", ada)
+        await socket.subscribe("1", CHANGES, id=ada)
         await until_watched(subgraph.store, ada)
         await update(elsewhere, ada, "from elsewhere")
         assert await socket.change() == {
@@ -182,7 +136,7 @@ async def test_a_change_by_another_process_arrives(
 async def test_counts_and_other_users_are_no_change(subgraph: Subgraph, address: str) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     async with opened(address) as socket:
-        await socket.subscribe("1", ada)
+        await socket.subscribe("1", CHANGES, id=ada)
         await until_watched(subgraph.store, ada)
         await subgraph.follow(ben, ada)
         await update(subgraph, ben, "other")
@@ -196,7 +150,7 @@ async def test_without_change_streams_the_watched_users_are_read(
     without_streams(subgraph.store, monkeypatch)
     ada = await subgraph.register("ada.berg")
     async with opened(address) as socket:
-        await socket.subscribe("1", ada)
+        await socket.subscribe("1", CHANGES, id=ada)
         await until_watched(subgraph.store, ada)
         await update(subgraph, ada, "one")
         assert (await socket.change())["rev"] == 2
@@ -229,7 +183,7 @@ async def test_what_was_missed_comes_first_and_each_revision_once(
     ada = await subgraph.register("ada.berg", displayName="Ada", locale="sv-SE")
     await revise(subgraph, ada, 70)
     async with opened(address, subgraph.token(ada)) as socket:
-        await socket.subscribe("1", ada, sinceRev=0)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=0)
         change = await socket.change()
         assert change["fields"] == ["displayName", "handle", "private.locale"]
         assert change["user"]["bio"] == "70"
@@ -243,7 +197,7 @@ async def test_nothing_comes_twice_where_live_begins(subgraph: Subgraph, address
     ada = await subgraph.register("ada.berg")
     await revise(subgraph, ada, 5)
     async with opened(address) as socket:
-        await socket.subscribe("1", ada, sinceRev=5)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=5)
         await until_watched(subgraph.store, ada)
         await revise(subgraph, ada, 6)
         assert (await socket.change())["rev"] == 6
@@ -264,11 +218,11 @@ async def test_only_fields_that_the_viewer_may_see_are_named(
     }
     for viewer, fields in expected.items():
         async with opened(address, subgraph.token(viewer)) as socket:
-            await socket.subscribe("1", ada, sinceRev=1)
+            await socket.subscribe("1", CHANGES, id=ada, sinceRev=1)
             assert [(await socket.change())["fields"] for _ in fields] == fields
     await subgraph.set_status(ada, "SUSPENDED")
     async with opened(address, subgraph.token(ben)) as socket:
-        await socket.subscribe("1", ada, sinceRev=3)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=3)
         user = {"rev": 4, "bio": None, "viewerRelation": None}
         assert await socket.change() == {"rev": 4, "fields": [], "user": user}
 
@@ -280,7 +234,7 @@ async def test_one_cannot_go_on_from_a_revision_that_never_was(
     ada = await subgraph.register("ada.berg")
     await revise(subgraph, ada, 3)
     async with opened(address) as socket:
-        await socket.subscribe("1", ada, sinceRev=since_rev)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=since_rev)
         assert await socket.refusal() == {
             "code": "BAD_USER_INPUT",
             "argument": ["sinceRev"],
@@ -295,16 +249,16 @@ async def test_a_gap_is_told_with_the_place_to_go_on_from(subgraph: Subgraph, ad
     assert await archive.delete({"rev": 32})  # as if it had expired before the one with 1 to 16
     gone = {"code": "REVISIONS_GONE", "argument": ["sinceRev"]}
     async with opened(address) as socket:
-        await socket.subscribe("1", ada, sinceRev=14)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=14)
         assert [(await socket.change())["rev"] for _ in range(2)] == [15, 16]
         assert await socket.refusal() == {**gone, "oldestSinceRev": 32}
         assert await socket.receive() == {"id": "1", "type": "complete"}
-        await socket.subscribe("2", ada, sinceRev=32)
+        await socket.subscribe("2", CHANGES, id=ada, sinceRev=32)
         assert (await socket.change())["rev"] == 33
     for rev in (48, 64, 80, 96):
         assert await archive.delete({"rev": rev})
     async with opened(address) as socket:
-        await socket.subscribe("1", ada, sinceRev=20)
+        await socket.subscribe("1", CHANGES, id=ada, sinceRev=20)
         assert await socket.refusal() == {**gone, "oldestSinceRev": 68}
 
 
@@ -399,7 +353,7 @@ async def test_whom_one_may_not_see_cannot_be_watched(
     await subgraph.block(ada, ben)
     user_id = {"unknown": new_id(), "blocked": ada, "malformed": "x"}[absent]
     async with opened(address, subgraph.token(ben)) as socket:
-        await socket.subscribe("1", user_id, sinceRev=1)
+        await socket.subscribe("1", CHANGES, id=user_id, sinceRev=1)
         code = "BAD_USER_INPUT" if absent == "malformed" else "NOT_FOUND"
         assert (await socket.refusal())["code"] == code
 
@@ -409,7 +363,7 @@ async def test_a_block_ends_the_subscription_with_the_next_change(
 ) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     async with opened(address, subgraph.token(ben)) as socket:
-        await socket.subscribe("1", ada)
+        await socket.subscribe("1", CHANGES, id=ada)
         await until_watched(subgraph.store, ada)
         await subgraph.block(ada, ben)
         await update(subgraph, ada, "secret")
