@@ -111,10 +111,10 @@ class ChangeFeed:
 
     async def close(self) -> None:
         """Stops listening."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        task, self._task = self._task, None
+        while task is not None and not task.done():
+            task.cancel()  # PyMongo sometimes swallows it and carries on: then it is said again
+            await asyncio.wait([task], timeout=WAIT_SECONDS)
 
     async def _begin(self) -> None:
         if self._task is None or self._task.done():
