@@ -91,6 +91,7 @@ def create_app(
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.streams = streams
+    app.state.callbacks = callbacks
     return app
 
 
