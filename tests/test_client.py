@@ -7,17 +7,19 @@ import re
 import shutil
 import subprocess
 from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.manifests import read_manifest
 from server.settings import Settings
-from tests.listening import listening
+from tests.listening import listening, until
 from tests.node import install
 from tests.subgraph import Clock, Subgraph
 
@@ -30,6 +32,7 @@ Ada Berg \(@ada\.berg\) has 3 followers
 - @ben\.ek
 Bio: done, revision 2
 Handle: Choose another, for example ada\.berg\d+ or ada\.berg\d+ or ada\.berg\d+\.
+Revision 2 changed bio: Edited after revision 1
 """
 
 
@@ -235,3 +238,73 @@ async def test_a_lost_answer_to_a_mutation_is_asked_for_again_and_it_happens_onc
 
 
 async def nowhere(_: Message) -> None: ...
+
+
+async def test_no_change_is_missed_while_the_connection_is_lost(
+    client: Path, subgraph: Subgraph
+) -> None:
+    ben = await ada_and_her_followers(subgraph)
+    line = Line(subgraph.app)
+    async with listening(line) as address, watching(client, address, "ben.ek") as told:
+        assert await told() == "@ben.ek is at revision 1"
+        await set_bio(subgraph, ben, "one")
+        assert await told() == "Revision 2 changed bio"
+        await line.cut()
+        await set_bio(subgraph, ben, "two")
+        await set_bio(subgraph, ben, "three")
+        await until(lambda: line.refused > 0)
+        line.is_cut = False
+        assert await told() == "Revision 3 changed bio"
+        assert await told() == "Revision 4 changed bio"
+    assert line.refused > 0
+
+
+async def set_bio(subgraph: Subgraph, viewer: str, bio: str) -> None:
+    mutation = """mutation ($bio: String!) {
+      updateProfile(input: {bio: $bio}) { errors { code } } }"""
+    assert await subgraph.data(mutation, viewer, bio=bio) == {"updateProfile": {"errors": []}}
+
+
+class Line:
+    """An application whose WebSockets can be cut; new ones are refused meanwhile."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.is_cut = False
+        self.refused = 0
+        self._app = app
+        self._sends: list[Send] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+        elif self.is_cut:
+            self.refused += 1
+            await send({"type": "websocket.close", "code": 1013})
+        else:
+            self._sends.append(send)
+            await self._app(scope, receive, send)
+
+    async def cut(self) -> None:
+        """Closes every connection."""
+        self.is_cut = True
+        for send in self._sends:
+            await send({"type": "websocket.close", "code": 1012})
+
+
+@asynccontextmanager
+async def watching(
+    client: Path, address: str, handle: str
+) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """The example's other program while it runs; gives what waits for its next line."""
+    process = await started(client, "watch", f"http://{address}/graphql", handle)
+    lines = process.stdout
+    assert lines is not None
+
+    async def told() -> str:
+        return (await asyncio.wait_for(lines.readline(), 20)).decode().rstrip()
+
+    try:
+        yield told
+    finally:
+        process.kill()
+        await process.communicate()

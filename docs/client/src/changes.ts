@@ -1,20 +1,38 @@
-/** A profile as it changes. */
+/** A profile as it changes, without a gap when the connection is lost. */
 import type { Client } from "./client.js";
 import { graphql } from "./gql/index.js";
 
 const ProfileChanged = graphql(`
-  subscription ProfileChanged($id: ID!) {
-    profileChanged(id: $id) {
+  subscription ProfileChanged($id: ID!, $sinceRev: Int!) {
+    profileChanged(id: $id, sinceRev: $sinceRev) {
       rev
-      bio
-      ...UserCard
+      fields
+      user {
+        bio
+        ...UserCard
+      }
     }
   }
 `);
 
-/** The user after each change from now on. */
-export async function* profileChanges(client: Client, id: string) {
-  for await (const { profileChanged } of client.subscribe(ProfileChanged, { id })) {
+/**
+ * Every revision after `sinceRev`, once.
+ *
+ * Throws an OperationError with the code REVISIONS_GONE after a very long absence: then read the
+ * profile anew and go on from its `rev`.
+ */
+export async function* profileChanges(client: Client, id: string, sinceRev: number) {
+  let rev = sinceRev;
+  const variables = {
+    id,
+    // Read whenever the connection is made, so that a new one goes on where the last one ended.
+    get sinceRev() {
+      return rev;
+    },
+  };
+  for await (const { profileChanged } of client.subscribe(ProfileChanged, variables)) {
+    if (profileChanged.rev <= rev) continue;
+    rev = profileChanged.rev;
     yield profileChanged;
   }
 }

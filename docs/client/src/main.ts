@@ -1,7 +1,9 @@
 /** Shows everything once: `TOKEN=... npm start -- http://127.0.0.1:8000/graphql somebodys.handle`. */
+import { profileChanges } from "./changes.js";
 import { Client } from "./client.js";
 import { changeHandle, type Outcome, updateProfile } from "./edit.js";
-import { cardText, followers, profilePage, viewer } from "./profile.js";
+import { cardText, followers, profilePage, UserCard, viewer } from "./profile.js";
+import { unmask } from "./gql/index.js";
 
 const PAGE_SIZE = 2;
 const PAGES = 3;
@@ -38,9 +40,16 @@ async function showProfile(handle: string): Promise<void> {
 async function edit(): Promise<void> {
   const me = await viewer(client);
   if (!me) return;
-  const bio = `Edited after revision ${me.user.rev}`;
-  console.log("Bio:", told(await updateProfile(client, { bio })));
+  const { id } = unmask(UserCard, me.user);
+  const rev = me.user.rev ?? 0;
+  const edited = await updateProfile(client, { bio: `Edited after revision ${rev}` });
+  console.log("Bio:", told(edited));
   console.log("Handle:", told(await changeHandle(client, { handle })));
+  if ("advice" in edited) return;
+  // From the revision that was seen, so that it does not matter how late this is.
+  for await (const change of profileChanges(client, id, rev)) {
+    return console.log(`Revision ${change.rev} changed ${change.fields}: ${change.user.bio}`);
+  }
 }
 
 function told(outcome: Outcome): string {

@@ -8,6 +8,8 @@ const client = new Client({ endpoint, token: () => process.env["TOKEN"] });
 
 const profile = await profilePage(client, handle, 0);
 console.log(profile ? `@${handle} is at revision ${profile.rev}` : `There is no @${handle}`);
-if (profile) {
-  for await (const { rev } of profileChanges(client, profile.id)) console.log(`Revision ${rev}`);
+if (profile?.rev != null) {
+  for await (const { rev, fields } of profileChanges(client, profile.id, profile.rev)) {
+    console.log(`Revision ${rev} changed ${fields.join(", ")}`);
+  }
 }
