@@ -27,6 +27,7 @@ from server.operations import Operations
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
+from store.driver import stop
 from store.errors import StoreFault
 from store.store import Store
 
@@ -77,8 +78,7 @@ def create_app(
             yield
         finally:
             await callbacks.close()
-            repairing.cancel()
-            await asyncio.gather(repairing, return_exceptions=True)
+            await stop(repairing)
             await store.close()
 
     routes: Sequence[BaseRoute] = [

@@ -13,6 +13,8 @@ from server.streams import Streams
 from store.store import Store
 
 DRAIN_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""Longer than gateways keep an idle connection, so that none is closed under a request."""
 
 
 def run_server(
@@ -34,6 +36,7 @@ def run_server(
         log_config=None,
         log_level="debug" if settings.log_level == "debug" else "warning",
         access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from store.driver import Collection, Database
+from store.driver import Collection, Database, stop
 from store.errors import StoreFault, StoreUnavailable
 from store.records import Document, User
 from store.users import Users
@@ -112,9 +112,8 @@ class ChangeFeed:
     async def close(self) -> None:
         """Stops listening."""
         task, self._task = self._task, None
-        while task is not None and not task.done():
-            task.cancel()  # PyMongo sometimes swallows it and carries on: then it is said again
-            await asyncio.wait([task], timeout=WAIT_SECONDS)
+        if task is not None:
+            await stop(task)
 
     async def _begin(self) -> None:
         if self._task is None or self._task.done():
@@ -143,7 +142,7 @@ class ChangeFeed:
         async with self._collection.watch(REVISIONS, wait_seconds=WAIT_SECONDS) as stream:
             await self._catch_up(list(self._watchers))
             self._ready.set()
-            while True:
+            while stream.alive:  # a collection that is dropped ends it
                 change = await stream.try_next()
                 if change is not None:
                     self._notify(change["documentKey"]["_id"], _revision(change))

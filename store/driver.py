@@ -1,5 +1,6 @@
 """The port to MongoDB: the same few verbs over motor and over PyMongo's own asynchronous client."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +33,7 @@ Filter = Mapping[str, Any]
 DUPLICATE_KEY = 11000
 CANNOT_RESUME = frozenset({9, 260, 280, 286, 50811})
 """Codes of a server that does not understand a resume token, or no longer has what comes next."""
+STOP_SECONDS = 0.5
 ONE_REPLY = 100_000
 """Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
@@ -212,6 +214,16 @@ class Collection:
                 stream = await stream
             async with stream:
                 yield stream
+
+
+async def stop(task: asyncio.Task[Any]) -> None:
+    """Cancels a task that reads or writes, and waits for its end.
+
+    PyMongo sometimes swallows a cancellation and carries on: then it is said again.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=STOP_SECONDS)
 
 
 @contextmanager

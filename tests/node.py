@@ -1,5 +1,6 @@
 """Node programs that tests run, installed from their lock files when need be."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -14,7 +15,9 @@ def install(folder: Path, *tools: str) -> None:
     if missing:
         reason = f"not installed: {', '.join(missing)}"
         pytest.fail(reason) if "CI" in os.environ else pytest.skip(reason)
-    wanted, installed = folder / "package-lock.json", folder / "node_modules/.package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    installed = folder / "node_modules" / "installed"
+    if not installed.exists() or installed.read_text() != wanted:
         command = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=folder, check=True, timeout=300)
+        installed.write_text(wanted)

@@ -210,6 +210,18 @@ async def test_a_client_that_does_not_read_gets_the_newest_revision(
     assert len(revs) < 60
 
 
+async def test_a_client_that_does_not_read_gets_every_revision_if_it_asked_for_that(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    query = "subscription ($id: ID!) { profileChanged(id: $id, sinceRev: 1) { rev } }"
+    for index in range(40):
+        await update(subgraph, ada, f"bio {index}")
+    async with opened(client, EVENTS, query, id=ada) as stream:
+        revs = [(await stream.result())["data"]["profileChanged"]["rev"] for _ in range(40)]
+    assert revs == list(range(2, 42))
+
+
 class SingleConnection:
     """A client of the single connection mode."""
 

@@ -18,9 +18,9 @@ from tests.subgraph import Subgraph
 from tests.test_changes import until_watched, update
 
 CHANGES = """subscription ($id: ID!) {
-  profileChanged(id: $id) { rev bio viewerRelation { isSelf } playlists { name } }
+  profileChanged(id: $id) { rev user { bio viewerRelation { isSelf } playlists { name } } }
 }"""
-FIELDS = {"profileChanged", "rev", "bio", "viewerRelation", "isSelf"}
+FIELDS = {"profileChanged", "rev", "user", "bio", "viewerRelation", "isSelf"}
 # Gateways add what they need to go on in other subgraphs.
 ADDED = {"__typename", "id", "handle"}
 
@@ -29,8 +29,8 @@ def changed(rev: int, bio: str, *, is_self: bool | None, playlists: list[str]) -
     """The result that tells of a change."""
     relation = None if is_self is None else {"isSelf": is_self}
     named = [{"name": name} for name in playlists]
-    user = {"rev": rev, "bio": bio, "viewerRelation": relation, "playlists": named}
-    return {"data": {"profileChanged": user}}
+    user = {"bio": bio, "viewerRelation": relation, "playlists": named}
+    return {"data": {"profileChanged": {"rev": rev, "user": user}}}
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import { createClient } from "graphql-sse";
 import { createHash } from "node:crypto";
 
 const QUERY = "query Name($id: ID!) { user(by: { id: $id }) { displayName } }";
-const CHANGES = "subscription Changes($id: ID!) { profileChanged(id: $id) { rev } }";
+const CHANGES = "subscription Changes($id: ID!) { profileChanged(id: $id, sinceRev: 1) { rev } }";
 
 const clients = {
   "apollo-multipart": apollo,

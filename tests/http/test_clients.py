@@ -30,7 +30,6 @@ async def test_a_client_asks_and_follows(subgraph: Subgraph, client: str) -> Non
             await until(lambda: ada in changes._watchers and changes._ready.is_set())
             for rev in (2, 3):
                 await subgraph.data(update % rev, ada)
-                await asyncio.sleep(0.1)  # a change on its own, so that both are told
             output, _ = await asyncio.wait_for(node.communicate(), 20)
         finally:
             if node.returncode is None:
