@@ -4,11 +4,12 @@ Source: Apollo Federation subgraph specification, version 2.
 """
 
 import asyncio
+import copy
 import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
 import strawberry
@@ -16,8 +17,9 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    GraphQLUnionType,
     OperationDefinitionNode,
-    get_named_type,
+    is_object_type,
 )
 from strawberry import Info
 from strawberry.extensions import SchemaExtension
@@ -31,8 +33,19 @@ from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
 from resolvers.request import Request
 from schema.caching import MAX_TEXT, CachePolicy, cache_policy
-from schema.field_sets import check_field_sets, directives_of_types, selections_of
+from schema.field_sets import (
+    CoercionError,
+    Shape,
+    check_field_sets,
+    coerced,
+    directives_of_types,
+    is_whole,
+    key_shape,
+    merged,
+    required_shape,
+)
 from schema.sdl import VERSION, Profile, sdl_of
+from schema.tracing import Tracing
 from store.errors import StoreFault
 
 CACHE_POLICIES = 1000
@@ -41,20 +54,36 @@ CACHE_POLICIES = 1000
 logger = logging.getLogger(__name__)
 
 
+class EntityError(TypeError):
+    """A type with `@key` cannot be resolved."""
+
+
 class EntityClass(Protocol):
     """What a type with `@key` offers: one batch for all its representations."""
 
     async def resolve_references(
         self, request: Request, keys: Sequence[Mapping[str, Any]]
     ) -> list[Any]:
-        """The entities that the keys name, in order: entity, None or the exception for each."""
+        """The entities that the keys name, in order: entity, None or the exception for each.
+
+        Each has the fields of one key and, as far as the gateway sent them, those that fields of
+        the type require; all by their GraphQL names, and coerced.
+        """
+
+
+class EntityKey(NamedTuple):
+    """One key of an entity: as it is written, its fields, and these with the required ones."""
+
+    fields: str
+    shape: Shape
+    taken: Shape
 
 
 class Entity(NamedTuple):
-    """A type with `@key`: its class, and the fields of each key with their GraphQL types."""
+    """A type, or an interface, with `@key`: its class, and the keys by which it is resolved."""
 
     resolver: EntityClass
-    keys: tuple[Mapping[str, Any], ...]
+    keys: tuple[EntityKey, ...]
 
 
 class OneOperation(SchemaExtension):
@@ -95,6 +124,13 @@ class FederatedSchema(Schema):
         Parses a document the first time it comes.
         """
         return self._cache_policy(query, operation_name) if len(query) <= MAX_TEXT else None
+
+    @cached_property
+    def traced(self) -> "FederatedSchema":
+        """The same schema; its answers carry a trace in `extensions.ftv1`."""
+        traced = copy.copy(self)
+        traced.extensions = (*self.extensions, Tracing)
+        return traced
 
     async def entities_resolver(  # type: ignore[override]
         self, info: Info, representations: list[FederationAny]
@@ -176,14 +212,16 @@ class FederatedSchema(Schema):
         name = representation.get("__typename")
         entity = self._entities.get(name) if isinstance(name, str) else None
         if entity is None:
-            raise _bad_representation(f"__typename to be one of: {', '.join(self._entities)}")
+            raise _bad_representation(
+                f"__typename to be one of: {', '.join(sorted(self._entities))}"
+            )
         for key in entity.keys:
-            if all(representation.get(field) is not None for field in key):
-                return cast(str, name), {
-                    field: _coerce_key(type_, field, representation[field])
-                    for field, type_ in key.items()
-                }
-        keys = " or ".join("{" + " ".join(key) + "}" for key in entity.keys)
+            if is_whole(key.shape, representation):
+                try:
+                    return cast(str, name), coerced(key.taken, representation)
+                except CoercionError as error:
+                    raise _bad_representation(f"field {error}") from None
+        keys = " or ".join("{" + key.fields + "}" for key in entity.keys)
         raise _bad_representation(f"a key of {name}: {keys}")
 
 
@@ -210,13 +248,6 @@ def _bad_representation(expected: str) -> ValidationRefusal:
     )
 
 
-def _coerce_key(type_: Any, field: str, value: object) -> object:
-    try:
-        return type_.parse_value(value)
-    except (GraphQLError, TypeError, ValueError):
-        raise _bad_representation(f"key field {field} to be of type {type_.name}") from None
-
-
 def _hide(error: GraphQLError, code: str, message: str) -> None:
     incident = secrets.token_hex(6)
     logger.error("incident %s at %s", incident, error.path, exc_info=error.original_error)
@@ -233,15 +264,20 @@ def _code(error: GraphQLError, context: ExecutionContext | None) -> str:
 
 
 def _entities(schema: GraphQLSchema) -> Iterator[tuple[str, Entity]]:
+    """The entities that can be asked for by name. Raises: EntityError, FieldSetError."""
+    union = schema.type_map.get("_Entity")
+    members = union.types if isinstance(union, GraphQLUnionType) else ()
+    keys: defaultdict[Any, list[EntityKey]] = defaultdict(list)
     for type_, directive in directives_of_types(schema):
-        if isinstance(directive, Key):
-            definition = type_.extensions["strawberry-definition"]
-            keys = tuple(
-                {
-                    node.name.value: get_named_type(type_.fields[node.name.value].type)
-                    for node in selections_of(str(key.fields))
-                }
-                for key in definition.directives
-                if isinstance(key, Key)
-            )
-            yield type_.name, Entity(definition.origin, keys)
+        if isinstance(directive, Key) and directive.resolvable is not False:
+            shape = key_shape(schema, type_, directive)
+            fields = " ".join(str(directive.fields).split())
+            taken = merged(shape, required_shape(schema, type_), type_.name)
+            keys[type_].append(EntityKey(fields, shape, taken))
+    for type_, resolvable in keys.items():
+        resolver = type_.extensions["strawberry-definition"].origin
+        if not hasattr(resolver, "resolve_references"):
+            raise EntityError(f"{type_} has a resolvable @key but no resolve_references")
+        if is_object_type(type_) and type_ not in members:
+            raise EntityError(f"{type_} has a @key but no field leads to it: name it in types=")
+        yield type_.name, Entity(resolver, tuple(resolvable))

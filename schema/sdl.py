@@ -96,13 +96,13 @@ class _WithAccessDirectives(Visitor):
         return replace(node, directives=(*(node.directives or ()), *map(_directive, added)))
 
     def enter_directive(self, node: ConstDirectiveNode, *_: Any) -> Any:
-        """Imports the two directives."""
-        if node.name.value != "link":
+        """Imports the two directives where the others of federation come from."""
+        url = print_ast(_argument(node, "url").value) if node.name.value == "link" else ""
+        if "//specs.apollo.dev/federation/" not in url:
             return None
         imports = cast(ConstListValueNode, _argument(node, "import").value)
         names = {cast(StringValueNode, value).value for value in imports.values}
         quoted = ", ".join(f'"{name}"' for name in sorted(names | ACCESS_DIRECTIVES))
-        url = print_ast(_argument(node, "url").value)
         return _directive(f"@link(url: {url}, import: [{quoted}])")
 
 

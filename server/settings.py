@@ -81,6 +81,7 @@ class Settings(BaseSettings):
         description="Federation directives in the SDL: portable composes everywhere, "
         "router adds access directives.",
     )
+    ftv1: bool = Field(True, description="Give federated traces to gateways that ask for them.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least serious log lines to write."
     )

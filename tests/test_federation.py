@@ -8,7 +8,8 @@ import strawberry
 from graphql import build_schema as parse_schema
 from graphql import parse
 
-from schema.federation import FederatedSchema
+from resolvers.request import Request
+from schema.federation import EntityError, FederatedSchema
 from schema.field_sets import FieldSetError
 from schema.roots import build_schema
 from schema.sdl import Profile
@@ -164,23 +165,133 @@ async def test_too_many_representations_are_refused(subgraph: Subgraph, commands
     assert commands.taken() == []
 
 
-@pytest.mark.parametrize("key", ["idd", "display_name", "id handl", "owner { id }", "{", "owner"])
-def test_a_key_that_names_no_field_stops_the_build(key: str) -> None:
-    @strawberry.type
-    class Owner:
-        name: str
+@strawberry.type
+class Owner:
+    name: str
 
-    @strawberry.federation.type(keys=[key])
+
+@strawberry.type
+class Company:
+    name: str
+    size: int
+
+
+def build_with_key(*keys: Any) -> FederatedSchema:
+    """A schema of one entity with these keys."""
+
+    @strawberry.federation.type(keys=keys)
     class Thing:
         id: strawberry.ID
         displayName: str
         owner: Owner
+        owners: list[Owner]
+        maker: Owner | Company
+
+        @classmethod
+        async def resolve_references(cls, _: Any, keys: list[dict[str, Any]]) -> list[Any]:
+            owner = Owner(name="Ada")
+            return [
+                cls(
+                    id=strawberry.ID("1"),
+                    displayName=str(key),
+                    owner=owner,
+                    owners=[owner],
+                    maker=owner,
+                )
+                for key in keys
+            ]
 
     @strawberry.type
     class Query:
-        thing: Thing
+        thing: Thing | None = None
 
-    with pytest.raises(FieldSetError):
+    return FederatedSchema(query=Query)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("idd", "Thing has no field 'idd'; it has id, displayName, owner, owners, maker"),
+        ("display_name", "Thing has no field 'display_name'"),
+        ("id handl", "Thing has no field 'handl'"),
+        ("owner { id }", "Owner has no field 'id'; it has name"),
+        ("owner", "'owner' needs fields of Owner in braces"),
+        ("id { x }", "'id' is a ID, which has no fields"),
+        ("maker { name }", "'maker' is not of one object type"),
+        ("... on Thing { id }", "only fields have a place here"),
+        ("...Fields", "only fields have a place here"),
+        ("key: id", "'id' stands alone, with no alias or argument"),
+        ("id(of: 1)", "'id' stands alone, with no alias or argument"),
+        ("id @skip(if: true)", "'id' stands alone, with no alias or argument"),
+        ("{", "is not a field set: Syntax Error"),
+        ("id } query { id", "is not a field set: it closes a brace too many"),
+    ],
+)
+def test_a_key_that_names_no_field_stops_the_build(key: str, says: str) -> None:
+    with pytest.raises(FieldSetError) as refused:
+        build_with_key(key)
+    assert str(refused.value).startswith(f'Thing @key(fields: "{key}")')
+    assert says in str(refused.value)
+
+
+async def test_a_key_reaches_into_objects_and_lists(subgraph: Subgraph) -> None:
+    schema = build_with_key("id owners { name }")
+    key = {"__typename": "Thing", "id": 1, "owners": [{"name": "Ada", "x": 1}, {"name": "Ben"}]}
+    representations = [
+        key,
+        {**key, "owners": []},
+        {**key, "owners": [{"name": None}]},
+        {**key, "owners": [{"name": ["Ada"]}]},
+        {**key, "owners": [None]},
+        {**key, "owners": {"name": "Ada"}},
+    ]
+    result = await schema.execute(
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Thing { displayName } } }",
+        variable_values={"r": representations},
+        context_value=Request(viewer=None, store=subgraph.store, now=subgraph.clock),
+    )
+    assert result.data == {
+        "_entities": [
+            {"displayName": "{'id': '1', 'owners': [{'name': 'Ada'}, {'name': 'Ben'}]}"},
+            {"displayName": "{'id': '1', 'owners': []}"},
+            *[None] * 4,
+        ]
+    }
+    assert [error.message for error in result.errors or ()] == [
+        "Expected a key of Thing: {id owners { name }}.",
+        "Expected field owners.name to be of type String.",
+        "Expected a key of Thing: {id owners { name }}.",
+        "Expected field owners to be a list.",
+    ]
+
+
+def test_an_entity_that_cannot_be_resolved_stops_the_build() -> None:
+    @strawberry.federation.type(keys=["name"])
+    class Thing:
+        name: str
+
+    @strawberry.type
+    class Query:
+        thing: Thing | None = None
+
+    with pytest.raises(EntityError, match="Thing has a resolvable @key but no resolve_references"):
+        FederatedSchema(query=Query)
+
+
+def test_an_entity_that_no_field_leads_to_stops_the_build() -> None:
+    @strawberry.federation.type(keys=["name"])
+    class Hidden:
+        name: str
+
+        @classmethod
+        async def resolve_references(cls, *_: Any) -> list[Any]:
+            return []
+
+    @strawberry.type
+    class Query:
+        found: Hidden | Owner | None = None
+
+    with pytest.raises(EntityError, match="Hidden has a @key but no field leads to it"):
         FederatedSchema(query=Query)
 
 
