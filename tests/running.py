@@ -73,6 +73,12 @@ class RunningServer:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """The process of the server itself."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def engine(self) -> tuple[int, int]:
         """Process and port of the engine, as it noted them."""
         note = json.loads((self.data_dir / "engine" / "engine.json").read_text())

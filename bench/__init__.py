@@ -1,0 +1,1 @@
+"""Measurements of the running server, by hand; no test depends on a clock."""
