@@ -21,6 +21,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_composite_type,
     is_leaf_type,
@@ -96,19 +97,22 @@ def merged(one: Shape, other: Shape, where: str) -> Shape:
     return both
 
 
-def is_whole(shape: Shape, value: object) -> bool:
-    """Whether nothing that the shape takes is missing or null.
+def is_whole(shape: Shape, value: Mapping[str, object]) -> bool:
+    """Whether nothing that the shape takes of an object is missing or null.
 
-    What is not an object where one is expected counts as there; coercing it tells what is wrong.
+    What is of another type than its field counts as there: coercing it tells what is wrong.
     """
-    if isinstance(value, list):
-        return all(is_whole(shape, item) for item in value)
-    if not isinstance(value, Mapping):
+    return all(_is_there(taken.type, taken.below, value.get(name)) for name, taken in shape.items())
+
+
+def _is_there(type_: Any, below: Shape | None, value: object) -> bool:
+    type_ = get_nullable_type(type_)
+    if value is None or below is None:
         return value is not None
-    return all(
-        value.get(name) is not None and (not taken.below or is_whole(taken.below, value[name]))
-        for name, taken in shape.items()
-    )
+    if isinstance(type_, GraphQLList):  # as deep as the type, not as what a client sends
+        items = value if isinstance(value, list) else ()
+        return all(_is_there(type_.of_type, below, item) for item in items)
+    return not isinstance(value, Mapping) or is_whole(below, value)
 
 
 def coerced(shape: Shape, value: Mapping[str, object], where: str = "") -> dict[str, Any]:

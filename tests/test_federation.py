@@ -265,6 +265,76 @@ async def test_a_key_reaches_into_objects_and_lists(subgraph: Subgraph) -> None:
     ]
 
 
+async def test_what_is_nested_deeper_than_the_key_is_refused_like_the_rest(
+    subgraph: Subgraph,
+) -> None:
+    deep: Any = "Ada"
+    for _ in range(1000):
+        deep = [deep]
+    schema = build_with_key("owner { name }", "id owners { name }")
+    for field in ("owner", "owners", "id"):
+        key = {"__typename": "Thing", "id": 1, "owners": [], field: deep}
+        result = await schema.execute(
+            "query ($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
+            variable_values={"r": [key]},
+            context_value=Request(viewer=None, store=subgraph.store, now=subgraph.clock),
+        )
+        assert result.data == {"_entities": [None]}
+        assert result.errors
+        [error] = result.errors
+        assert error.message.startswith(f"Expected field {field}")
+
+
+@strawberry.type
+class Dog:
+    bark: str
+    legs: int
+
+
+@strawberry.type
+class Bird:
+    song: str
+
+
+async def test_required_fields_reach_into_the_types_of_a_union(subgraph: Subgraph) -> None:
+    @strawberry.federation.type(keys=["id"])
+    class Zoo:
+        id: strawberry.ID
+        pets: list[Dog | Bird] = strawberry.federation.field(external=True)
+        noise: str = strawberry.federation.field(
+            requires=["pets { ... on Dog { bark } ... on Bird { song } }"]
+        )
+
+        @classmethod
+        async def resolve_references(cls, _: Any, keys: list[dict[str, Any]]) -> list[Any]:
+            return [cls(id=key["id"], pets=[], noise=str(key.get("pets"))) for key in keys]
+
+    @strawberry.type
+    class Query:
+        zoo: Zoo | None = None
+
+    pets = [
+        {"__typename": "Dog", "bark": "wow", "legs": 4, "secret": 1},
+        {"__typename": "Bird", "song": "la", "id": {"$ne": None}},
+    ]
+    representations = [
+        {"__typename": "Zoo", "id": 1, "pets": pets},
+        {"__typename": "Zoo", "id": 1, "pets": [{"__typename": "Bird", "song": {"$gt": ""}}]},
+        {"__typename": "Zoo", "id": 1},
+    ]
+    result = await FederatedSchema(query=Query).execute(
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Zoo { noise } } }",
+        variable_values={"r": representations},
+        context_value=Request(viewer=None, store=subgraph.store, now=subgraph.clock),
+    )
+    kept = [{"__typename": "Dog", "bark": "wow"}, {"__typename": "Bird", "song": "la"}]
+    assert result.data == {"_entities": [{"noise": str(kept)}, None, {"noise": "None"}]}
+    assert result.errors
+    [error] = result.errors
+    assert error.message == "Expected field pets.song to be of type String."
+    assert error.path == ["_entities", 1]
+
+
 def test_an_entity_that_cannot_be_resolved_stops_the_build() -> None:
     @strawberry.federation.type(keys=["name"])
     class Thing:
