@@ -25,7 +25,7 @@ from tests.subgraph import REGISTER
 
 USERS = 20
 WARM_UP_REQUESTS = 40
-REQUESTS_PER_TURN = 8
+REQUESTS_PER_TURN = 5
 
 ENTITIES = """query ($r: [_Any!]!) {
   _entities(representations: $r) { ... on User { id handle displayName bio profileColor } }
@@ -128,7 +128,7 @@ def measured(found: list[Arm], body: bytes, seconds: float) -> list[list[float]]
 def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description="What federated tracing costs.")
-    parser.add_argument("--seconds", type=float, default=55, help="for all, starting included")
+    parser.add_argument("--seconds", type=float, default=45, help="for all, starting included")
     deadline = time.monotonic() + parser.parse_args().seconds
     with arms() as found:
         kinds = list(bodies(found[0].server))

@@ -20,6 +20,8 @@ HEADER = "apollo-federation-include-trace"
 FORMAT = "ftv1"
 """The value of that header, and the name of the trace in the extensions of the answer."""
 
+ONE_BYTE = tuple(bytes([value]) for value in range(0x80))
+
 
 @dataclass(slots=True)
 class Node:
@@ -175,6 +177,8 @@ def _bytes(tag: int, value: bytes) -> bytes:
 
 def _varint(value: int) -> bytes:
     """Seven bits a byte, the lowest first; the eighth says that more follow."""
+    if value <= 0x7F:
+        return ONE_BYTE[value]
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

@@ -13,6 +13,7 @@ from strawberry.federation.schema_directives import Key
 
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema, ServiceQuery
+from schema.sdl import Profile
 from server.app import utc_now
 from server.http import GraphQLEndpoint
 from server.identity import identity_of
@@ -183,9 +184,10 @@ class ProductQuery(ServiceQuery):
         return next((item for item in PRODUCTS if item.id == id), None)
 
 
-def products_schema() -> FederatedSchema:
+def products_schema(profile: Profile = Profile.PORTABLE) -> FederatedSchema:
     """The subgraph under test."""
-    return FederatedSchema(query=ProductQuery, types=[Inventory, User, DeprecatedProduct])
+    types = [Inventory, User, DeprecatedProduct]
+    return FederatedSchema(profile=profile, query=ProductQuery, types=types)
 
 
 @strawberry.federation.type(name="User", keys=["email"])

@@ -16,6 +16,7 @@ from graphql import strip_ignored_characters
 from httpx import ASGITransport, AsyncClient
 
 from schema.federation import FederatedSchema
+from schema.sdl import Profile
 from store.store import Store
 from tests.listening import listening
 from tests.node import install
@@ -216,6 +217,13 @@ async def test_compose_directive(products: Client) -> None:
     assert '@composeDirective(name:"@custom")' in products.sdl
     assert "directive@custom on OBJECT" in products.sdl
     assert "type Product@custom@key" in products.sdl
+
+
+def test_a_composed_directive_keeps_its_own_link_in_the_router_profile() -> None:
+    sdl = strip_ignored_characters(products_schema(Profile.ROUTER).sdl)
+    links = dict(re.findall(r'@link\(url:"(.+?)" ?import:\[(.+?)\]', sdl))
+    assert '"@authenticated"' in links["https://specs.apollo.dev/federation/v2.7"]
+    assert links["https://usergraph.test/custom/v1.0"] == '"@custom"'
 
 
 async def test_interface_object(products: Client, inventory: Client) -> None:
