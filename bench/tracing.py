@@ -1,9 +1,8 @@
 """What federated tracing costs: CPU time of the server per request, off, on, and asked for.
 
 Four arms take turns in short rounds: tracing off; off once more in a process of its own, which
-shows what two equal servers differ by; on but not asked for; asked for. The first ratio is the
-median over the rounds of an arm's time by that of the first arm in the same round; the second
-compares the fastest rounds, which a busy machine disturbs least. Linux only.
+shows what two equal servers differ by; on but not asked for; asked for. A ratio is the median
+over the rounds of an arm's time by that of the first in the same round. Linux only.
 """
 
 import argparse
@@ -139,8 +138,7 @@ def main() -> None:
             for index, arm in enumerate(found):
                 cpu = median(spent[index] for spent in rounds) * 1e6
                 ratio = median(spent[index] / spent[0] for spent in rounds)
-                fastest = min(spent[index] for spent in rounds) / min(spent[0] for spent in rounds)
-                line = f"{cpu:8.0f} µs CPU per request{ratio:8.3f} x off (fastest {fastest:.3f})"
+                line = f"{cpu:8.0f} µs CPU per request{ratio:8.3f} x off"
                 print(f"  {arm.name:<18}{line}", flush=True)
 
 
