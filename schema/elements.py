@@ -137,7 +137,7 @@ def linked(arguments: Mapping[str, str]) -> tuple[str, str]:
 def key_fields(element: Element) -> list[str]:
     """The outermost fields that a use of `@key` names."""
     try:
-        nodes = selections_of(element.arguments.get("fields", "").strip('"'))
+        nodes = selections_of(element.arguments.get("fields", "").strip('"')).selections
     except FieldSetError:
         return []
     return [node.name.value for node in nodes if isinstance(node, FieldNode)]
@@ -398,7 +398,7 @@ def _arguments(name: str, use: ConstDirectiveNode) -> dict[str, str]:
 def _field_set(text: str) -> str:
     """A field set in one spelling: neither order nor white space mean anything."""
     try:
-        return f'"{_selections(selections_of(text))}"'
+        return f'"{_selections(selections_of(text).selections)}"'
     except FieldSetError:
         return _value(StringValueNode(value=text))
 

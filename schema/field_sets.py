@@ -66,6 +66,17 @@ def check_field_sets(schema: GraphQLSchema) -> None:
                 _Reader(schema, where).shape(provided, directive.fields)
 
 
+def selections_of(field_set: str, where: str = "The text") -> SelectionSetNode:
+    """What a field set names. Raises: FieldSetError when it cannot be read."""
+    try:
+        document = parse("{" + field_set + "}", no_location=True)
+    except GraphQLSyntaxError as error:
+        raise FieldSetError(f"{where} is not a field set: {error.message}") from None
+    if len(document.definitions) > 1:
+        raise FieldSetError(f"{where} is not a field set: it closes a brace too many")
+    return cast(OperationDefinitionNode, document.definitions[0]).selection_set
+
+
 def key_shape(schema: GraphQLSchema, type_: Any, key: Key) -> Shape:
     """What a key takes of its entity. Raises: FieldSetError.
 
@@ -157,14 +168,7 @@ class _Reader:
     concrete: bool = False
 
     def shape(self, type_: Any, field_set: object) -> Shape:
-        try:
-            document = parse("{" + str(field_set) + "}", no_location=True)
-        except GraphQLSyntaxError as error:
-            raise FieldSetError(f"{self.where} is not a field set: {error.message}") from None
-        if len(document.definitions) > 1:
-            raise FieldSetError(f"{self.where} is not a field set: it closes a brace too many")
-        operation = cast(OperationDefinitionNode, document.definitions[0])
-        return self._selected(type_, operation.selection_set)
+        return self._selected(type_, selections_of(str(field_set), self.where))
 
     def _selected(self, type_: Any, selections: SelectionSetNode) -> Shape:
         shape: Shape = {}

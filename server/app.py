@@ -61,7 +61,11 @@ def create_app(
 
     documents = documents_of(settings, schema)
     operations = Operations(
-        schema, documents, make_request, timeout_seconds=settings.request_timeout_seconds
+        schema,
+        documents,
+        make_request,
+        timeout_seconds=settings.request_timeout_seconds,
+        gives_traces=settings.ftv1,
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)

@@ -16,6 +16,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
 from resolvers.request import Viewer
+from schema import tracing
 from schema.caching import NO_STORE
 from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
 from server.errors import RequestError
@@ -80,10 +81,13 @@ class GraphQLEndpoint:
         viewer = viewer_of(self._identity, request)
         parameters = await parameters_of(request, self._max_body_bytes)
         allowed = READS_AND_WRITES if request.method == "POST" else READS
+        traced = request.headers.get(tracing.HEADER) == tracing.FORMAT
         if wanted.single is None:
             return await self._stream(parameters, viewer, wanted, allowed | SUBSCRIPTIONS)
         try:
-            result, headers = await self._operations.execute(parameters, viewer, allowed)
+            result, headers = await self._operations.execute(
+                parameters, viewer, allowed, traced=traced
+            )
         except InvalidOperationTypeError as error:
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 message = "Send mutations by POST."

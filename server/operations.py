@@ -41,11 +41,13 @@ class Operations:
         make_request: Callable[[Viewer | None], Request],
         *,
         timeout_seconds: float,
+        gives_traces: bool = True,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._make_request = make_request
         self._timeout_seconds = timeout_seconds
+        self._gives_traces = gives_traces
 
     def check(self, parameters: Parameters) -> None:
         """Insists on a document that parses and holds the operation. Raises: RequestError."""
@@ -56,16 +58,19 @@ class Operations:
         parameters: Parameters,
         viewer: Viewer | None,
         allowed: frozenset[OperationType],
+        *,
+        traced: bool = False,
     ) -> Outcome:
-        """What came of a query or mutation.
+        """What came of a query or mutation; with a trace in its extensions when that is wanted.
 
         Raises: RequestError; InvalidOperationTypeError when the operation is of another type.
         """
         text = self._documents.text_of(parameters)
         context = self._make_request(viewer)
+        schema = self._schema.traced if traced and self._gives_traces else self._schema
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                result = await self._schema.execute(
+                result = await schema.execute(
                     text,
                     variable_values=parameters.variables,
                     operation_name=parameters.name,

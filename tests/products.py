@@ -15,9 +15,13 @@ from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.sdl import Profile
 from server.app import utc_now
+from server.callback import Callbacks
+from server.documents import Documents
 from server.http import GraphQLEndpoint
 from server.identity import identity_of
+from server.operations import Operations
 from server.settings import Settings
+from server.streams import Streams
 from store.store import Store
 
 Keys = Sequence[Mapping[str, Any]]
@@ -283,10 +287,10 @@ def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
         return Request(viewer=viewer, store=store, now=utc_now)
 
     endpoint = GraphQLEndpoint(
-        schema,
+        Operations(schema, Documents(), make_request, timeout_seconds=10),
         identity_of(Settings(data_dir=data_dir)),
-        make_request,
+        Streams(heartbeat_seconds=10),
+        Callbacks(()),
         max_body_bytes=1_000_000,
-        timeout_seconds=10,
     )
-    return Starlette(routes=[Route("/graphql", endpoint.answer, methods=["GET", "POST"])])
+    return Starlette(routes=[Route("/graphql", endpoint)])

@@ -346,13 +346,15 @@ async def test_a_key_that_is_not_resolvable_is_refused(inventory: Client) -> Non
     )
 
 
-def test_both_subgraphs_compose_in_two_composers(
+def test_both_subgraphs_compose_in_three_composers(
     products: Client, inventory: Client, tmp_path: Path
 ) -> None:
     install(TESTS / "gateway")
+    command = ["node", "compose.mjs"]
     for name, client in (("products", products), ("inventory", inventory)):
         (tmp_path / f"{name}.graphql").write_text(client.sdl)
-    command = ["node", "compose.mjs", *map(str, sorted(tmp_path.glob("*.graphql")))]
+        command.append(f"{name}=http://{name}/graphql={tmp_path / name}.graphql")
+    command.append(str(tmp_path / "supergraph.graphql"))
     done = subprocess.run(
         command,
         cwd=TESTS / "gateway",
@@ -365,12 +367,13 @@ def test_both_subgraphs_compose_in_two_composers(
     assert [(result["name"], result["errors"]) for result in results] == [
         ("@apollo/composition", []),
         ("@theguild/federation-composition", []),
+        ("@wundergraph/composition", []),
     ]
     assert done.returncode == 0
 
 
 async def test_a_gateway_asks_both_and_reads_their_traces(data_dir: Path, nobody: Store) -> None:
-    install(TESTS / "compatibility")
+    install(TESTS / "gateway")
     schemas = {"products": products_schema(), "inventory": inventory_schema()}
     queries = [
         """{ product(id: "needle") {
@@ -389,8 +392,8 @@ async def test_a_gateway_asks_both_and_reads_their_traces(data_dir: Path, nobody
         ]
         done = await asyncio.to_thread(
             subprocess.run,
-            ["node", "gateway.mjs"],
-            cwd=TESTS / "compatibility",
+            ["node", "traced.mjs"],
+            cwd=TESTS / "gateway",
             input=json.dumps({"subgraphs": subgraphs, "queries": queries}),
             stdout=subprocess.PIPE,
             text=True,

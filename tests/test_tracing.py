@@ -17,7 +17,7 @@ from store.ids import new_id
 from tests.node import install
 from tests.subgraph import Subgraph
 
-FOLDER = Path(__file__).parent / "compatibility"
+FOLDER = Path(__file__).parent / "gateway"
 HEADERS = {"apollo-federation-include-trace": "ftv1"}
 TIMES = ("startTime", "endTime")
 

@@ -121,9 +121,7 @@ async def test_changes_arrive_with_playlists_and_end_with_the_client(
         await others.playlist(ada, "Two")
         await update(subgraph, ada, "two")
         told = await following(results)
-        # Hive's own executor reads what other subgraphs add once for the whole subscription.
-        playlists = ["One", "Two"] if gateway.setup == "hive-router" else ["One"]
-        assert told == changed(3, "two", is_self=True, playlists=playlists)
+        assert told == changed(3, "two", is_self=True, playlists=["One", "Two"])
     await until_left(subgraph, gateway, ada)
 
 
