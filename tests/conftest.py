@@ -34,9 +34,17 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     engine.stop()
 
 
-@pytest.fixture(scope="session", params=DRIVERS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs tests on each driver, but those that do not see the store on the first one alone."""
+    if "driver" in metafunc.fixturenames:
+        is_alone = metafunc.definition.get_closest_marker("one_driver")
+        drivers = DRIVERS[:1] if is_alone else DRIVERS
+        metafunc.parametrize("driver", drivers, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def driver(request: pytest.FixtureRequest) -> DriverName:
-    """Each driver in turn."""
+    """The driver of the test."""
     return cast(DriverName, request.param)
 
 

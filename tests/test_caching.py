@@ -15,6 +15,8 @@ from store.ids import new_id
 from store.store import Store
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 PAGE = (Path(__file__).parent.parent / "docs" / "caching.md").read_text()
 SCHEMA = build_schema()
 PUBLIC, COUNTS = CachePolicy(60, is_private=False), CachePolicy(30, is_private=False)

@@ -23,6 +23,8 @@ from tests.listening import listening, until
 from tests.node import install
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "client"
 MANIFEST = "src/gql/persisted-documents.json"

@@ -10,6 +10,8 @@ from server.errors import RequestError
 from server.requests import Parameters
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 QUERY = '{ user(by: {handle: "nobody"}) { id } }'
 HASH = hashlib.sha256(QUERY.encode()).hexdigest()
 NOBODY = {"data": {"user": None}}

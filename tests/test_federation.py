@@ -17,6 +17,8 @@ from store.ids import new_id
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 ENTITIES = """query ($r: [_Any!]!) {
   _entities(representations: $r) { ... on User { id handle } }
 }"""

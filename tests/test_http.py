@@ -6,6 +6,8 @@ import pytest
 
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 JSON = {"content-type": "application/json"}
 
 

@@ -13,6 +13,8 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from server.identity import Identity, InvalidToken, read_keys
 from store.ids import new_id
 
+pytestmark = pytest.mark.one_driver
+
 KEY = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
 OTHER = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
 RSA = RSAKey.generate_key(2048, {"kid": "two", "alg": "PS256", "use": "sig"})

@@ -34,6 +34,8 @@ from tests.listening import listening
 from tests.running import environment, usergraph
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 PUBLISHED = (Path(__file__).parent.parent / "schema" / "schema.graphql").read_text()
 PAGE = (Path(__file__).parent.parent / "docs" / "schema-changes.md").read_text()
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key"])'

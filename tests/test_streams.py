@@ -15,6 +15,8 @@ from store.store import Store
 from tests.listening import listening, until
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 CHANGES = "subscription ($id: ID!) { profileChanged(id: $id) { rev } }"
 EVENTS = "text/event-stream"
 PARTS = "multipart/mixed;subscriptionSpec=1.0, application/json"

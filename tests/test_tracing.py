@@ -17,6 +17,8 @@ from store.ids import new_id
 from tests.node import install
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 FOLDER = Path(__file__).parent / "gateway"
 HEADERS = {"apollo-federation-include-trace": "ftv1"}
 TIMES = ("startTime", "endTime")

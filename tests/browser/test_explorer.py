@@ -23,8 +23,7 @@ from tests.subgraph import Subgraph
 FOLDER = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
-# The pages do not care which driver brings the answers.
-pytestmark = pytest.mark.parametrize("driver", ["motor"], indirect=True)
+pytestmark = pytest.mark.one_driver
 
 
 @asynccontextmanager

@@ -1,13 +1,11 @@
 """Fixtures: gateways for the session, in front of the subgraph of each test."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 
-from store.driver import DriverName
-from tests.conftest import DRIVERS
 from tests.gateway.door import Door, bad_gateway
 from tests.gateway.gateways import Gateways, free_port
 from tests.listening import listening, until
@@ -75,12 +73,6 @@ async def entrance() -> AsyncIterator[Door]:
     async with listening(door) as address:
         door.address = f"http://{address}"
         yield door
-
-
-@pytest.fixture(scope="session")
-def driver() -> DriverName:
-    """One driver: it makes no difference to gateways."""
-    return cast(DriverName, DRIVERS[0])
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from tests.gateway.door import Door, bad_gateway
 from tests.gateway.gateways import Gateways, showing
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 OWNERS = "query ($ids: [ID!]!) { playlists(ids: $ids) { name owner { displayName } } }"
 MINE = "{ viewer { user { handle private { locale } } } }"
 

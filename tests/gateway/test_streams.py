@@ -17,6 +17,8 @@ from tests.listening import until
 from tests.subgraph import Subgraph
 from tests.test_changes import until_watched, update
 
+pytestmark = pytest.mark.one_driver
+
 CHANGES = """subscription ($id: ID!) {
   profileChanged(id: $id) { rev user { bio viewerRelation { isSelf } playlists { name } } }
 }"""

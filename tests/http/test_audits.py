@@ -9,6 +9,8 @@ from tests.http.malformed import CASES, Answer, answer_to
 from tests.listening import listening
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 
 @pytest.fixture
 async def address(subgraph: Subgraph) -> AsyncIterator[str]:

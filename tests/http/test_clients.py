@@ -10,6 +10,8 @@ from tests.listening import listening, until
 from tests.node import install
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 FOLDER = Path(__file__).parent
 
 
