@@ -168,7 +168,10 @@ def _ranges(header: str) -> Sequence[tuple[str, Mapping[str, str]]]:
 def _media_type(text: str) -> tuple[str, Mapping[str, str]]:
     message = Message()
     message["content-type"] = text.strip().replace("\r", "").replace("\n", "")
-    name, *parameters = message.get_params(failobj=[("", "")])
+    try:
+        name, *parameters = message.get_params(failobj=[("", "")])
+    except (TypeError, ValueError):  # continuations of RFC 2231 that fit no order, or no integer
+        return "", {}
     return name[0].lower(), {key.lower(): str(value) for key, value in parameters}
 
 

@@ -94,6 +94,18 @@ CASES = [
         ("100,000 lists deep", post(b"[" * 100_000), BAD),
         ("100,000 objects deep", post(b'{"a":' * 100_000), BAD),
         ("a form", post(b"query=%7B__typename%7D"), BAD),
+        # headers
+        ("Accept continued", post(QUERY, accept="application/json; a*=x; a*0=y"), NOT_ACCEPTABLE),
+        (
+            "Content-Type continued",
+            post(QUERY, content_type="application/json; a*=x; a*0=y"),
+            MEDIA_TYPE,
+        ),
+        (
+            "Content-Type continued too far",
+            post(QUERY, content_type=f"application/json; a*{'9' * 5000}=x"),
+            MEDIA_TYPE,
+        ),
         # their members
         ("query null", post(b'{"query": null}'), BAD),
         ("query a number", post(b'{"query": 0}'), BAD),
