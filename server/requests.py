@@ -4,6 +4,7 @@ Source: GraphQL over HTTP, working draft; RFC 9110, sections 8.4 (codings) and 1
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
@@ -94,8 +95,8 @@ def parameters_from(document: Any) -> Parameters:
 
 
 def _from_query_string(parameters: QueryParams) -> Parameters:
-    keys = [key for key, _ in parameters.multi_items()]
-    for name in sorted({key for key in keys if keys.count(key) > 1}):
+    counts = Counter(key for key, _ in parameters.multi_items())
+    for name in sorted(key for key, count in counts.items() if count > 1):
         raise _bad_request(f"Expected the parameter {name[:50]} once.")
     document: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: every answer is GraphQL JSON with a code, whatever was sent."""
 
+import time
 from typing import Any
 
 import pytest
@@ -148,6 +149,16 @@ async def test_get_with_broken_variables_is_400(subgraph: Subgraph) -> None:
     params = {"query": "{ __typename }", "variables": "{"}
     answer = await subgraph.http.get("/graphql", params=params)
     assert answer.status_code == 400
+
+
+async def test_a_query_string_of_thousands_of_parameters_is_read_at_once(
+    subgraph: Subgraph,
+) -> None:
+    many = "".join(f"&{number:x}=" for number in range(10_000))
+    began = time.perf_counter()
+    answer = await subgraph.http.get(f"/graphql?query={{__typename}}{many}")
+    assert answer.json() == {"data": {"__typename": "Query"}}
+    assert time.perf_counter() - began < 0.5
 
 
 async def test_a_fault_is_masked_and_its_id_finds_the_log_line(
