@@ -37,12 +37,15 @@ class Reservation:
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(24)
         self.is_open = False
+        self._is_closed = False
         self._operations: dict[str, asyncio.Task[None]] = {}
         # One place: an operation goes on once its result was taken.
         self._events: asyncio.Queue[bytes] = asyncio.Queue(1)
 
     def start(self, operation_id: str, results: AsyncGenerator[Body | None, None]) -> None:
         """Carries the results of one more operation. Raises: RequestError."""
+        if self._is_closed:  # while the request was still being read
+            raise _not_reserved()
         if operation_id in self._operations:
             raise RequestError(409, "CONFLICT", "An operation of this id is going on.")
         if len(self._operations) >= MAX_OPERATIONS:
@@ -67,7 +70,8 @@ class Reservation:
             yield sent
 
     async def close(self) -> None:
-        """Ends every operation."""
+        """Ends every operation; afterwards none can be started."""
+        self._is_closed = True
         tasks = list(self._operations.values())
         self._operations.clear()
         for task in tasks:
@@ -144,7 +148,7 @@ class EventStreamEndpoint:
         token = request.headers.get(TOKEN_HEADER) or request.query_params.get("token", "")
         reservation = self._reservations.get(token)
         if reservation is None:
-            raise RequestError(404, "NOT_FOUND", "Nothing is reserved under this token.")
+            raise _not_reserved()
         return reservation
 
     def _open(self, reservation: Reservation, wanted: Accepted) -> Response:
@@ -168,6 +172,10 @@ class EventStreamEndpoint:
             self._reservations.pop(reservation.token, None)
             ending = asyncio.ensure_future(reservation.close())
             ending.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _not_reserved() -> RequestError:
+    return RequestError(404, "NOT_FOUND", "Nothing is reserved under this token.")
 
 
 def _operation_id(parameters: Parameters) -> str:

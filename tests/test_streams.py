@@ -278,6 +278,35 @@ async def test_many_operations_share_one_connection(
     assert gone.status_code == 404
 
 
+async def test_an_operation_that_arrives_after_its_stream_ended_is_not_carried_out(
+    subgraph: Subgraph, client: httpx.AsyncClient
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    ended = asyncio.Event()
+    body = {"query": CHANGES, "variables": {"id": ada}, "extensions": {"operationId": "a"}}
+
+    async def slowly() -> AsyncIterator[bytes]:
+        text = json.dumps(body).encode()
+        yield text[:10]
+        await ended.wait()
+        yield text[10:]
+
+    async with single(client) as (connection, _):
+        headers = {"content-type": "application/json", **connection.headers}
+        sending = asyncio.create_task(
+            client.post("/graphql/stream", content=slowly(), headers=headers)
+        )
+        await asyncio.sleep(0.1)
+    gone = {"query": "{ __typename }", "extensions": {"operationId": "b"}}
+    for _ in range(500):
+        if (await client.post("/graphql/stream", json=gone, headers=headers)).status_code == 404:
+            break
+        await asyncio.sleep(0.01)
+    ended.set()
+    assert (await sending).status_code == 404
+    assert not subgraph.store.changes._watchers
+
+
 async def test_a_reserved_stream_is_opened_once(client: httpx.AsyncClient) -> None:
     async with single(client) as (connection, _):
         headers = {"accept": EVENTS, **connection.headers}
