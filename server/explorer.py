@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from os import PathLike, stat_result
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -70,18 +72,31 @@ def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRout
     is_built = (bundle / "index.html").is_file()
     directory = bundle if is_built else PLAIN_PAGE
     shown = _session_json(session)
+    without_tokens = {**shown, "tokens": []}
 
     async def page(request: Request) -> Response:
         return FileResponse(directory / "index.html", headers=_headers("no-cache"))
 
     async def session_json(request: Request) -> Response:
-        return JSONResponse(shown, headers=_headers("no-store"))
+        # A website whose name is made to lead to this machine (DNS rebinding) learns no token.
+        content = shown if _names_this_machine(request) else without_tokens
+        return JSONResponse(content, headers=_headers("no-store"))
 
     return [
         Route("/", page),
         Route("/explorer/session.json", session_json),
         _bundle_files(bundle) if is_built else _plain_files(),
     ]
+
+
+def _names_this_machine(request: Request) -> bool:
+    """Whether the request's host is this machine whatever a name server says."""
+    host = ""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _session_json(session: Session) -> dict[str, object]:

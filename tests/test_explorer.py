@@ -38,11 +38,11 @@ def bundle(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def get(path: str, bundle: Path, session: Session = SESSION) -> Response:
+async def get(path: str, bundle: Path, session: Session = SESSION, **options: Any) -> Response:
     """What the explorer alone answers."""
     app = Starlette(routes=explorer_routes(session, bundle=bundle))
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://explorer") as http:
-        return await http.get(path)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as http:
+        return await http.get(path, **options)
 
 
 async def test_the_page_is_told_where_to_ask_as_whom_and_what(bundle: Path) -> None:
@@ -59,6 +59,29 @@ async def test_the_page_is_told_where_to_ask_as_whom_and_what(bundle: Path) -> N
             {"title": "What", "query": "{ a }", "variables": None},
         ],
     }
+
+
+@pytest.mark.parametrize(
+    ("host", "is_told"),
+    [
+        ("localhost", True),
+        ("localhost:8000", True),
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("rebound.example:8000", False),
+        ("localhost.rebound.example", False),
+        ("127.0.0.1.rebound.example", False),
+        ("192.0.2.1", False),
+        ("rebound_1.example", False),
+        ("[", False),
+        ("", False),
+    ],
+)
+async def test_a_page_of_another_name_is_told_no_token(
+    host: str, is_told: bool, bundle: Path
+) -> None:
+    answer = await get("/explorer/session.json", bundle, headers={"host": host})
+    assert bool(answer.json()["tokens"]) is is_told
 
 
 @pytest.mark.parametrize(
