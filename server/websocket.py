@@ -27,6 +27,7 @@ from server.requests import parameters_from
 
 INIT_TIMEOUT = timedelta(seconds=3)
 MAX_SUBSCRIPTIONS = 20
+IDENTIFIED = ("subscribe", "complete")
 EXPIRED = 4403
 
 
@@ -54,10 +55,10 @@ class StrictAdapter(ASGIWebSocketAdapter):
         async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
             if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                 raise NonJsonMessageReceived
+            if message["type"] in IDENTIFIED and not isinstance(message.get("id"), str):
+                raise NonJsonMessageReceived
             if message["type"] != "subscribe":
                 yield message
-            elif not isinstance(message.get("id"), str):
-                raise NonJsonMessageReceived
             elif not self._is_acknowledged:
                 yield {**message, "payload": {"query": ""}}  # it will close with 4401
             elif (payload := await self._operation(message)) is not None:

@@ -387,6 +387,8 @@ async def test_a_wrong_token_closes_the_connection(address: str) -> None:
         '{"type": 5}',
         '{"type": "nope"}',
         '{"type": "subscribe"}',
+        '{"type": "complete"}',
+        '{"type": "complete", "id": {}}',
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ __typename }"}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": 5}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": "{ a }", "variables": []}}',
