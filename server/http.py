@@ -7,6 +7,7 @@ answers.
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -76,6 +77,8 @@ class GraphQLEndpoint:
         if request.method not in METHODS:
             allow = {"Allow": ", ".join(METHODS)}
             raise RequestError(405, "METHOD_NOT_ALLOWED", "Send operations by POST or GET.", allow)
+        if request.method == "HEAD":  # a stream would hold the connection without a word
+            wanted = replace(wanted, stream=None, callback=False)
         if wanted.single is None and wanted.stream is None:
             raise _not_acceptable("An answer", JSON, GRAPHQL_JSON)
         viewer = viewer_of(self._identity, request)

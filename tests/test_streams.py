@@ -174,6 +174,13 @@ async def test_a_browser_subscribes_by_get_but_never_writes(
     assert user.rev == 2
 
 
+@pytest.mark.parametrize("accept", [EVENTS, PARTS, "application/json;callbackSpec=1.0"])
+async def test_a_stream_has_no_head(client: httpx.AsyncClient, accept: str) -> None:
+    query = {"query": CHANGES, "variables": '{"id": "x"}'}
+    answer = await client.head("/graphql", params=query, headers={"accept": accept})
+    assert answer.status_code == 406
+
+
 async def test_who_does_not_take_a_stream_is_told(client: httpx.AsyncClient) -> None:
     answer = await client.post("/graphql", json={"query": CHANGES, "variables": {"id": "x"}})
     assert answer.status_code == 406
