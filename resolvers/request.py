@@ -42,6 +42,7 @@ class Policy:
     handle_cooldown: timedelta = timedelta(days=30)
     handle_change_interval: timedelta = timedelta(days=7)
     max_entities: int = 1000
+    operation_timeout: timedelta = timedelta(seconds=10)
 
 
 @dataclass

@@ -8,7 +8,8 @@ import copy
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -19,7 +20,10 @@ from graphql import (
     GraphQLSyntaxError,
     GraphQLUnionType,
     OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
     is_object_type,
+    parse,
 )
 from strawberry import Info
 from strawberry.extensions import SchemaExtension
@@ -27,7 +31,8 @@ from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Key
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
@@ -48,6 +53,7 @@ from schema.sdl import VERSION, Profile, sdl_of
 from schema.tracing import Tracing
 from store.errors import StoreFault
 
+TOO_LONG = "It took too long; a mutation may have been carried out."
 CACHE_POLICIES = 1000
 """Operations whose cache policy is remembered."""
 
@@ -175,9 +181,15 @@ class FederatedSchema(Schema):
         return results
 
     async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
-        """Results as they come, for one of many operations over the same connection."""
-        options["context_value"] = options["context_value"].fresh()
-        return await super().stream(query, *args, **options)
+        """Results as they come, for one of many operations over the same connection.
+
+        Only a subscription may take longer than the policy allows.
+        """
+        context: Request = options["context_value"].fresh()
+        results = await super().stream(query, *args, **{**options, "context_value": context})
+        if _is_subscription(query, options.get("operation_name")):
+            return results
+        return _limited(results, context.policy.operation_timeout.total_seconds())
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -240,6 +252,29 @@ class ServiceQuery:
     def service(self, info: Info) -> Service:
         """This subgraph itself."""
         return Service(sdl=cast(FederatedSchema, info.schema).sdl)
+
+
+def _is_subscription(query: str | None, operation_name: str | None) -> bool:
+    try:
+        operation = get_operation_ast(parse(query or "", no_location=True), operation_name)
+    except (GraphQLError, RecursionError):
+        return False
+    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+
+
+async def _limited(results: Any, seconds: float) -> AsyncGenerator[ExecutionResult, None]:
+    async with aclosing(results):
+        while True:
+            try:
+                async with asyncio.timeout(seconds):
+                    result = await anext(results)
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                error = GraphQLError(TOO_LONG, extensions={"code": "TIMEOUT"})
+                yield PreExecutionError(data=None, errors=[error])
+                return
+            yield result
 
 
 def _bad_representation(expected: str) -> ValidationRefusal:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 MAX_LENGTH = 2048
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -67,6 +67,14 @@ def parse_address(text: str) -> Address:
     if {".", ".."} & set(segments) or "" in segments[:-1]:
         raise ValueError("expected a path without empty, . or .. segments")
     return Address(scheme, _host(form["host"].lower()), port, form["path"])
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host leads to this machine alone, whatever a name server says."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _host(text: str) -> str:

@@ -64,7 +64,6 @@ def create_app(
         schema,
         documents,
         make_request,
-        timeout_seconds=settings.request_timeout_seconds,
         gives_traces=settings.ftv1,
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)

@@ -4,6 +4,7 @@ Source: Apollo's APQ protocol, version 1; GraphQL over HTTP, appendix A (persist
 """
 
 import hashlib
+import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
@@ -128,13 +129,18 @@ class _Learned:
         return text
 
     def put(self, digest: str, text: str) -> None:
-        if digest in self._texts or len(text) > self._max_bytes:
+        if digest in self._texts or _size(text) > self._max_bytes:
             return
         self._texts[digest] = text
-        self._bytes += len(text)
+        self._bytes += _size(text)
         while self._bytes > self._max_bytes:
             _, dropped = self._texts.popitem(last=False)
-            self._bytes -= len(dropped)
+            self._bytes -= _size(dropped)
+
+
+def _size(text: str) -> int:
+    """About how many bytes a text takes with its hash and its place."""
+    return sys.getsizeof(text) + 300
 
 
 def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:

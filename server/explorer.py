@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import ip_address
 from os import PathLike, stat_result
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +11,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from server.addresses import is_this_machine
 
 PACKED_BUNDLE = Path(__file__).parent / "graphiql"
 """Where a wheel carries the bundle (hatch_build.py)."""
@@ -90,13 +91,11 @@ def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRout
 
 
 def _names_this_machine(request: Request) -> bool:
-    """Whether the request's host is this machine whatever a name server says."""
-    host = ""
     try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-        return ip_address(host).is_loopback
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
     except ValueError:
-        return host == "localhost"
+        return False
+    return is_this_machine(host or "")
 
 
 def _session_json(session: Session) -> dict[str, object]:

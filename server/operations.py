@@ -11,7 +11,7 @@ from strawberry.types.graphql import OperationType
 
 from resolvers.request import Request, Viewer
 from schema.caching import NO_STORE, cache_extensions, cache_headers
-from schema.federation import FederatedSchema
+from schema.federation import TOO_LONG, FederatedSchema
 from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.requests import Parameters
@@ -40,13 +40,11 @@ class Operations:
         documents: Documents,
         make_request: Callable[[Viewer | None], Request],
         *,
-        timeout_seconds: float,
         gives_traces: bool = True,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._make_request = make_request
-        self._timeout_seconds = timeout_seconds
         self._gives_traces = gives_traces
 
     def check(self, parameters: Parameters) -> None:
@@ -69,7 +67,7 @@ class Operations:
         context = self._make_request(viewer)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(context.policy.operation_timeout.total_seconds()):
                 result = await schema.execute(
                     text,
                     variable_values=parameters.variables,
@@ -78,9 +76,7 @@ class Operations:
                     allowed_operation_types=allowed,
                 )
         except TimeoutError:
-            raise RequestError(
-                504, "TIMEOUT", "It took too long; a mutation may have been carried out."
-            ) from None
+            raise RequestError(504, "TIMEOUT", TOO_LONG) from None
         except CannotGetOperationTypeError as error:
             raise RequestError(
                 400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation."
@@ -90,6 +86,8 @@ class Operations:
             return Outcome(result, NO_STORE)
         self._documents.learn(parameters, text)
         policy = None if result.errors else self._schema.cache_policy(text, parameters.name)
+        if traced:
+            return Outcome(result, NO_STORE)
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
         return Outcome(result, cache_headers(policy, viewer, result))

@@ -3,6 +3,7 @@
 Source: GraphQL over HTTP, working draft; RFC 9110, sections 8.4 (codings) and 12.5 (negotiation).
 """
 
+import asyncio
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ MULTIPART = "multipart/mixed"
 
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 MAX_ACCEPT_LENGTH = 4096
+READ_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,15 @@ async def _body(request: Request, limit: int) -> bytes:
             {"Accept-Encoding": "gzip"},
         )
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        message = f"Expected the body within {READ_SECONDS:g} seconds."
+        raise RequestError(408, "REQUEST_TIMEOUT", message, {"Connection": "close"}) from None
     return bytes(body) if coding == "identity" else _inflated(bytes(body), limit)
 
 

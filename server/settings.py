@@ -4,7 +4,6 @@ import difflib
 import os
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resolvers.request import Policy
 from schema.sdl import Profile
-from server.addresses import parse_address
+from server.addresses import is_this_machine, parse_address
 
 PREFIX = "USERGRAPH_"
 
@@ -180,15 +179,13 @@ class Settings(BaseSettings):
             handle_cooldown=timedelta(days=self.handle_cooldown_days),
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
             max_entities=self.max_entities,
+            operation_timeout=timedelta(seconds=self.request_timeout_seconds),
         )
 
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_this_machine(self.host)
 
     @property
     def serves_explorer(self) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -10,10 +11,10 @@ import orjson
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http.exceptions import NonJsonMessageReceived
+from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UnsetType
 
@@ -64,10 +65,19 @@ class StrictAdapter(ASGIWebSocketAdapter):
             elif (payload := await self._operation(message)) is not None:
                 yield {**message, "payload": payload}
 
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        """Sends a message."""
+    async def send_json(self, message: Mapping[str, Any]) -> None:
+        """Sends a message, unless the client is gone; its errors have a code."""
         self._is_acknowledged = self._is_acknowledged or message["type"] == "connection_ack"
-        await super().send_json(message)
+        for error in message["payload"] if message["type"] == "error" else ():
+            # The one error that is not made here: too many operations at a time.
+            error.setdefault("extensions", {"code": "TOO_MANY_OPERATIONS"})
+        with suppress(WebSocketDisconnect, WebSocketDisconnected):
+            await super().send_json(message)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes the connection, unless the client did."""
+        with suppress(WebSocketDisconnect, WebSocketDisconnected):
+            await super().close(code, reason)
 
     async def _operation(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """What to carry out; nothing when it was refused."""

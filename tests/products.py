@@ -287,7 +287,7 @@ def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
         return Request(viewer=viewer, store=store, now=utc_now)
 
     endpoint = GraphQLEndpoint(
-        Operations(schema, Documents(), make_request, timeout_seconds=10),
+        Operations(schema, Documents(), make_request),
         identity_of(Settings(data_dir=data_dir)),
         Streams(heartbeat_seconds=10),
         Callbacks(()),

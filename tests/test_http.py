@@ -1,6 +1,8 @@
 """GraphQL over HTTP: every answer is GraphQL JSON with a code, whatever was sent."""
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -64,6 +66,20 @@ async def test_only_post_changes_anything(subgraph: Subgraph) -> None:
     user = await subgraph.store.users.by_id(ada)
     assert user is not None
     assert user.rev == 1
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    subgraph: Subgraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.requests.READ_SECONDS", 0.05)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(30)
+
+    answer = await subgraph.http.post("/graphql", content=body(), headers=JSON)
+    assert answer.status_code == 408
+    assert answer.json()["errors"][0]["extensions"]["code"] == "REQUEST_TIMEOUT"
 
 
 BODIES: dict[str, tuple[bytes, int, str]] = {

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from server.event_stream import MAX_OPERATIONS
 from server.settings import Settings
+from store.records import User
 from store.store import Store
 from tests.listening import listening, until
 from tests.subgraph import Clock, Subgraph
@@ -24,7 +26,7 @@ MESSAGES = {EVENTS: "\n\n", PARTS: "--graphql"}
 
 
 @pytest.fixture
-async def subgraph(store: Store, clock: Clock, data_dir: Any) -> AsyncIterator[Subgraph]:
+async def subgraph(store: Store, clock: Clock, data_dir: Path) -> AsyncIterator[Subgraph]:
     """The subgraph, with quick heartbeats."""
     subgraph = Subgraph(Settings(data_dir=data_dir, heartbeat_seconds=0.2), store, clock)
     async with subgraph.http:
@@ -179,6 +181,22 @@ async def test_a_stream_has_no_head(client: httpx.AsyncClient, accept: str) -> N
     query = {"query": CHANGES, "variables": '{"id": "x"}'}
     answer = await client.head("/graphql", params=query, headers={"accept": accept})
     assert answer.status_code == 406
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"])
+async def test_only_a_subscription_may_take_long(
+    store: Store, clock: Clock, data_dir: Path, accept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: object) -> dict[str, User]:
+        await asyncio.sleep(30)
+        return {}
+
+    monkeypatch.setattr(store.users, "by_ids", never)
+    settings = Settings(data_dir=data_dir, request_timeout_seconds=0.05)
+    query = '{ user(by: {id: "0000000000000000000000"}) { id } }'
+    async with Subgraph(settings, store, clock).http as http:
+        answer = await http.post("/graphql", json={"query": query}, headers={"accept": accept})
+    assert '"code":"TIMEOUT"' in answer.text
 
 
 async def test_who_does_not_take_a_stream_is_told(client: httpx.AsyncClient) -> None:
