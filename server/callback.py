@@ -26,7 +26,7 @@ import httpx
 import orjson
 
 from server.addresses import Address, parse_address
-from server.errors import RequestError
+from server.errors import RequestError, bad_request
 
 PROTOCOL_HEADER = {"subscription-protocol": "callback/1.0"}
 """What every message carries, and the answer to the router's request too."""
@@ -200,14 +200,14 @@ class Callbacks:
                 400, "CALLBACK_NOT_SUPPORTED", "Subscriptions by HTTP callback are not set up here."
             )
         if not isinstance(extension, dict):
-            raise _bad_request("Expected extensions.subscription to be an object.")
+            raise bad_request("Expected extensions.subscription to be an object.")
         callback_url = _member(extension, "callbackUrl", "callback_url")
         if not isinstance(callback_url, str):
-            raise _bad_request("Expected callbackUrl to be a string.")
+            raise bad_request("Expected callbackUrl to be a string.")
         try:
             address = parse_address(callback_url)
         except ValueError as error:
-            raise _bad_request(f"callbackUrl: {error}.") from error
+            raise bad_request(f"callbackUrl: {error}.") from error
         if not address.is_under(self._allowed):
             raise RequestError(
                 403, "CALLBACK_NOT_ALLOWED", "callbackUrl is not one that is allowed here."
@@ -227,12 +227,12 @@ class Callbacks:
         if interval is None:
             interval = DEFAULT_HEARTBEAT_MS
         if not isinstance(interval, int) or isinstance(interval, bool):
-            raise _bad_request("Expected heartbeatIntervalMs to be an integer.")
+            raise bad_request("Expected heartbeatIntervalMs to be an integer.")
         if interval == 0:
             return None
         if interval < limits.min_heartbeat_ms:
             # Fewer checks than asked for would make the router end the subscription later.
-            raise _bad_request(
+            raise bad_request(
                 f"Expected heartbeatIntervalMs to be 0 or at least {limits.min_heartbeat_ms}."
             )
         return min(interval, limits.max_heartbeat_ms) * HEARTBEAT_MARGIN / 1000
@@ -422,9 +422,5 @@ def _member(extension: Mapping[str, Any], name: str, older_name: str) -> Any:
 
 def _visible(value: object, name: str) -> str:
     if not isinstance(value, str) or not VISIBLE.fullmatch(value):
-        raise _bad_request(f"Expected {name} to be 1 to 512 visible ASCII characters.")
+        raise bad_request(f"Expected {name} to be 1 to 512 visible ASCII characters.")
     return value
-
-
-def _bad_request(message: str) -> RequestError:
-    return RequestError(400, "BAD_REQUEST", message)

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLSyntaxError, get_operation_ast, parse
 
-from server.errors import RequestError
+from server.errors import RequestError, bad_request
 from server.requests import Parameters
 
 MAX_LEARNED_BYTES = 16_000_000
@@ -46,13 +46,13 @@ class Documents:
         """The text of the operation. Raises: RequestError."""
         if parameters.document_id is not None:
             if parameters.query is not None:
-                raise _bad_request("Expected query or documentId, not both.")
+                raise bad_request("Expected query or documentId, not both.")
             return self._by_id(parameters.document_id)
         digest = _persisted_hash(parameters.extensions)
         text = parameters.query
         if text is None:
             if digest is None:
-                raise _bad_request("Expected query to be a GraphQL document.")
+                raise bad_request("Expected query to be a GraphQL document.")
             return self._by_hash(digest)
         if digest is not None and hashlib.sha256(text.encode()).hexdigest() != digest:
             raise RequestError(
@@ -63,7 +63,7 @@ class Documents:
                 400, "QUERY_NOT_IN_SAFELIST", "Only documents of the manifest are carried out."
             )
         if not text.strip():
-            raise _bad_request("Expected query to be a GraphQL document.")
+            raise bad_request("Expected query to be a GraphQL document.")
         return text
 
     def learn(self, parameters: Parameters, text: str) -> None:
@@ -149,12 +149,8 @@ def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:
     if persisted is None:
         return None
     if not isinstance(persisted, dict) or not isinstance(persisted.get("sha256Hash"), str):
-        raise _bad_request("Expected persistedQuery to hold version and sha256Hash.")
+        raise bad_request("Expected persistedQuery to hold version and sha256Hash.")
     if persisted.get("version") != 1:
-        raise _bad_request("Unsupported persisted query version")
+        raise bad_request("Unsupported persisted query version")
     digest: str = persisted["sha256Hash"]
     return digest
-
-
-def _bad_request(message: str) -> RequestError:
-    return RequestError(400, "BAD_REQUEST", message)

@@ -13,3 +13,8 @@ class RequestError(Exception):
         self.status = status
         self.code = code
         self.headers = headers or {}
+
+
+def bad_request(message: str) -> RequestError:
+    """What says that a request is not of the form that was expected."""
+    return RequestError(400, "BAD_REQUEST", message)

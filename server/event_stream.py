@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.errors import RequestError
+from server.errors import RequestError, bad_request
 from server.http import answer_safely, viewer_of
 from server.identity import Identity
 from server.operations import READS_AND_WRITES, SUBSCRIPTIONS, Body, Operations
@@ -181,6 +181,5 @@ def _not_reserved() -> RequestError:
 def _operation_id(parameters: Parameters) -> str:
     operation_id: Any = parameters.extensions.get("operationId")
     if not isinstance(operation_id, str) or not 0 < len(operation_id) <= MAX_ID_LENGTH:
-        message = f"Expected extensions.operationId of 1 to {MAX_ID_LENGTH} characters."
-        raise RequestError(400, "BAD_REQUEST", message)
+        raise bad_request(f"Expected extensions.operationId of 1 to {MAX_ID_LENGTH} characters.")
     return operation_id

@@ -16,7 +16,7 @@ import orjson
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from server.errors import RequestError
+from server.errors import RequestError, bad_request
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
@@ -85,7 +85,7 @@ async def parameters_of(request: Request, max_body_bytes: int) -> Parameters:
 def parameters_from(document: Any) -> Parameters:
     """The operation in a JSON document. Raises: RequestError."""
     if not isinstance(document, dict):
-        raise _bad_request("Expected one JSON object with query, variables and operationName.")
+        raise bad_request("Expected one JSON object with query, variables and operationName.")
     return Parameters(
         # graphql-ws sends an empty query beside a documentId.
         query=_optional(document, "query", str, "a string") or None,
@@ -99,7 +99,7 @@ def parameters_from(document: Any) -> Parameters:
 def _from_query_string(parameters: QueryParams) -> Parameters:
     counts = Counter(key for key, _ in parameters.multi_items())
     for name in sorted(key for key, count in counts.items() if count > 1):
-        raise _bad_request(f"Expected the parameter {name[:50]} once.")
+        raise bad_request(f"Expected the parameter {name[:50]} once.")
     document: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):
         text = document.pop(name, "")
@@ -140,11 +140,11 @@ def _inflated(body: bytes, limit: int) -> bytes:
         try:
             inflated += member.decompress(body, limit + 1 - len(inflated))
         except zlib.error:
-            raise _bad_request("The body is not gzip.") from None
+            raise bad_request("The body is not gzip.") from None
         if len(inflated) > limit:
             raise _too_large(limit)
         if not member.eof:
-            raise _bad_request("The gzip body ends too early.")
+            raise bad_request("The gzip body ends too early.")
         body = member.unused_data
     return bytes(inflated)
 
@@ -193,7 +193,7 @@ def _weight(text: str) -> float:
 def _optional(document: Mapping[str, Any], name: str, type_: type, expected: str) -> Any:
     value = document.get(name)
     if value is not None and not isinstance(value, type_):
-        raise _bad_request(f"Expected {name} to be {expected}.")
+        raise bad_request(f"Expected {name} to be {expected}.")
     return value
 
 
@@ -201,11 +201,7 @@ def _json(text: bytes, what: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _bad_request(f"{what} is not JSON.") from None
-
-
-def _bad_request(message: str) -> RequestError:
-    return RequestError(400, "BAD_REQUEST", message)
+        raise bad_request(f"{what} is not JSON.") from None
 
 
 def _too_large(limit: int) -> RequestError:
