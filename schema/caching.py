@@ -97,8 +97,7 @@ def cache_headers(
     """
     if policy is None or not _is_whole(result):
         return dict(NO_STORE)
-    is_private = policy.is_private or viewer is not None
-    scope = "private" if is_private else "public"
+    scope = "private" if policy.is_private or viewer is not None else "public"
     return {"Cache-Control": f"max-age={policy.max_age_seconds}, {scope}", "Vary": VARY}
 
 
@@ -138,7 +137,7 @@ def cache_policy(
     ages = [age for age, _ in fields if age is not None]
     if not ages or min(ages) == 0:
         return None
-    return CachePolicy(min(ages), any(is_private for _, is_private in fields))
+    return CachePolicy(min(ages), any(private for _, private in fields))
 
 
 def _is_whole(result: ExecutionResult) -> bool:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from schema.caching import NO_STORE
 from server.errors import RequestError, bad_request
 from server.http import answer_safely, viewer_of
 from server.identity import Identity
@@ -142,7 +143,7 @@ class EventStreamEndpoint:
         reservation = Reservation()
         self._reservations[reservation.token] = reservation
         asyncio.get_running_loop().call_later(OPEN_WITHIN_SECONDS, self._drop_unopened, reservation)
-        return Response(reservation.token, 201, {"Cache-Control": "no-store"}, "text/plain")
+        return Response(reservation.token, 201, NO_STORE, "text/plain")
 
     def _reservation(self, request: Request) -> Reservation:
         token = request.headers.get(TOKEN_HEADER) or request.query_params.get("token", "")

@@ -14,10 +14,11 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from schema.caching import NO_STORE
 from server.operations import Body
 from server.requests import EVENT_STREAM
 
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {**NO_STORE, "X-Accel-Buffering": "no"}
 EVENT_STREAM_TYPE = f"{EVENT_STREAM}; charset=utf-8"
 MULTIPART_TYPE = 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
 EXPIRED: Body = {
