@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import httpx
 
+from store.driver import stop
 from store.errors import HistoryLost, StoreFault
 from store.history import Place, Revision, RevisionStream
 from store.store import Store
@@ -59,15 +60,18 @@ START = Position(0, None)
 
 async def invalidate_forever(store: Store, routers: Routers) -> None:
     """Tells the routers every change from where the last run stopped, until cancelled."""
-    async with (
-        httpx.AsyncClient(timeout=ANSWER_SECONDS) as client,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with httpx.AsyncClient(timeout=ANSWER_SECONDS) as client:
         sender = Invalidation(store, routers, client)
-        for mailbox in sender.mailboxes:
-            tasks.create_task(mailbox.deliver_forever())
-        tasks.create_task(sender.read_forever())
-        tasks.create_task(sender.keep_forever())
+        work = [sender.read_forever(), sender.keep_forever()]
+        work += [mailbox.deliver_forever() for mailbox in sender.mailboxes]
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()  # only a fault ends one
+        finally:
+            for task in tasks:
+                await stop(task)
 
 
 class Mailbox:

@@ -16,7 +16,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -27,6 +27,7 @@ import orjson
 
 from server.addresses import Address, parse_address
 from server.errors import RequestError, bad_request
+from store.driver import stop
 
 PROTOCOL_HEADER = {"subscription-protocol": "callback/1.0"}
 """What every message carries, and the answer to the router's request too."""
@@ -409,10 +410,9 @@ async def _finish(results: AsyncGenerator[Mapping[str, Any], None]) -> None:
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await asyncio.gather(*map(stop, tasks))
 
 
 def _member(extension: Mapping[str, Any], name: str, older_name: str) -> Any:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from schema.caching import NO_STORE
 from server.operations import Body
 from server.requests import EVENT_STREAM
+from store.driver import stop
 
 HEADERS = {**NO_STORE, "X-Accel-Buffering": "no"}
 EVENT_STREAM_TYPE = f"{EVENT_STREAM}; charset=utf-8"
@@ -85,8 +86,8 @@ async def with_heartbeats(
                 yield None
     finally:
         if pending is not None:
-            pending.cancel()
-            await asyncio.gather(pending, return_exceptions=True)
+            await stop(pending)
+            await asyncio.gather(pending, return_exceptions=True)  # nobody wants it any more
         await results.aclose()
 
 

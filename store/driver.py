@@ -216,7 +216,7 @@ class Collection:
                 yield stream
 
 
-async def stop(task: asyncio.Task[Any]) -> None:
+async def stop(task: asyncio.Future[Any]) -> None:
     """Cancels a task that reads or writes, and waits for its end.
 
     PyMongo sometimes swallows a cancellation and carries on: then it is said again.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,9 +125,12 @@ async def callbacks_to(router: Router, limits: Limits = LIMITS) -> AsyncIterator
 class Results:
     """Results of a subscription, and whether they were closed."""
 
-    def __init__(self, *bodies: dict[str, Any], for_ever: bool = False) -> None:
+    def __init__(
+        self, *bodies: dict[str, Any], for_ever: bool = False, deaf_once: bool = False
+    ) -> None:
         self._bodies = bodies
         self._for_ever = for_ever
+        self._deaf_once = deaf_once
         self.taken = 0
         self.closed = False
         self.stream = self._stream()  # held, so that nothing but closing it closes it
@@ -137,6 +140,9 @@ class Results:
             for body in self._bodies:
                 self.taken += 1
                 yield body
+            if self._deaf_once:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
             if self._for_ever:
                 await asyncio.Event().wait()
         finally:
@@ -473,6 +479,19 @@ async def test_it_ends_when_the_token_expires(router: Router, seconds: float) ->
     }
     assert router.messages == [message("check"), message("complete", errors=[error])]
     assert results.closed
+
+
+async def test_a_source_that_misses_a_cancellation_is_told_again(
+    router: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As PyMongo does now and then."""
+    results = Results(for_ever=True, deaf_once=True)
+    async with callbacks_to(router) as callbacks:
+        in_a_moment = datetime.now(UTC) + timedelta(seconds=0.1)
+        await subscribe(callbacks, router, results, expires_at=in_a_moment)
+        await until(lambda: router.actions() == ["check", "complete"])
+    assert results.closed
+    assert caplog.messages == []
 
 
 async def test_a_far_expiry_does_not_end_it(router: Router) -> None:

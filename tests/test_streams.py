@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 
 from server.event_stream import MAX_OPERATIONS
 from server.settings import Settings
+from server.streams import with_heartbeats
 from store.records import User
 from store.store import Store
 from tests.listening import listening, until
@@ -247,6 +248,21 @@ async def test_a_client_that_does_not_read_gets_every_revision_if_it_asked_for_t
     async with opened(client, EVENTS, query, id=ada) as stream:
         revs = [(await stream.result())["data"]["profileChanged"]["rev"] for _ in range(40)]
     assert revs == list(range(2, 42))
+
+
+async def test_a_source_that_misses_a_cancellation_is_told_again() -> None:
+    """As PyMongo does now and then."""
+
+    async def results() -> AsyncGenerator[dict[str, Any], None]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        yield {}
+
+    stream = with_heartbeats(results(), 0.01, None)
+    assert await anext(stream) is None
+    async with asyncio.timeout(10):
+        await stream.aclose()
 
 
 class SingleConnection:
