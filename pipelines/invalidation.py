@@ -20,7 +20,7 @@ import httpx
 
 from store.driver import stop
 from store.errors import HistoryLost, StoreFault
-from store.history import Place, Revision, RevisionStream
+from store.history import ChangedUser, Place, RevisionStream
 from store.store import Store
 
 TAGS_PER_REQUEST = 200
@@ -226,9 +226,9 @@ class Invalidation:
         async with self._history.follow(self._position.place) as stream:
             self._begin(stream)
             while True:
-                revision = await stream.next()
-                if revision is not None or stream.place != self._position.place:
-                    self._hand_on(revision, stream.place)
+                user = await stream.next()
+                if user is not None or stream.place != self._position.place:
+                    self._hand_on(user, stream.place)
 
     def _begin(self, stream: RevisionStream) -> None:
         """Those routers that were not told everything until here forget everything first."""
@@ -241,12 +241,12 @@ class Invalidation:
                 self._last_news = self._position
         self._audience = frozenset(mailbox.url for mailbox in self.mailboxes)
 
-    def _hand_on(self, revision: Revision | None, place: Place) -> None:
+    def _hand_on(self, user: ChangedUser | None, place: Place) -> None:
         self._advance(place)
-        if revision is not None:
+        if user is not None:
             self._last_news = self._position
         for mailbox in self.mailboxes:
-            mailbox.add(tags_of(revision) if revision else (), self._position)
+            mailbox.add(tags_of(user) if user else (), self._position)
 
     def _advance(self, place: Place) -> None:
         self._position = Position(self._position.number + 1, place)
@@ -265,9 +265,9 @@ def _number(position: Position) -> int:
     return position.number
 
 
-def tags_of(revision: Revision) -> list[str]:
+def tags_of(user: ChangedUser) -> list[str]:
     """The tags of a user who changed, and of a handle that leads to somebody new."""
-    tags = [f"user:{revision.user_id}"]
-    if revision.handle is not None:
-        tags.append(f"handle:{revision.handle}")
+    tags = [f"user:{user.user_id}"]
+    if user.handle is not None:
+        tags.append(f"handle:{user.handle}")
     return tags

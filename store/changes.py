@@ -16,6 +16,7 @@ from typing import Any
 from store.driver import Collection, Database, stop
 from store.errors import StoreFault, StoreUnavailable
 from store.records import Document, User
+from store.revisions import let_through
 from store.users import Users
 
 WAIT_SECONDS = 0.5
@@ -23,20 +24,7 @@ RETRY_SECONDS = 1.0
 READY_SECONDS = 10.0
 """The longest wait for the feed to begin."""
 
-# Updates of counts alone carry no revision and are left out.
-REVISIONS: list[Document] = [
-    {
-        "$match": {
-            "$or": [
-                {"operationType": {"$in": ["insert", "replace"]}},
-                {
-                    "operationType": "update",
-                    "updateDescription.updatedFields.rev": {"$exists": True},
-                },
-            ]
-        }
-    }
-]
+REVISIONS = [let_through("insert", "replace")]
 
 logger = logging.getLogger(__name__)
 

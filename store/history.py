@@ -11,24 +11,14 @@ from typing import Any, NamedTuple
 from store.driver import Collection, Database
 from store.errors import HistoryLost
 from store.records import Document
+from store.revisions import let_through
 
 WAIT_SECONDS = 0.5
 
 Place = Document
 
-# Updates of counts alone carry no revision and are left out.
 REVISIONS: list[Document] = [
-    {
-        "$match": {
-            "$or": [
-                {"operationType": {"$in": ["insert", "replace", "delete"]}},
-                {
-                    "operationType": "update",
-                    "updateDescription.updatedFields.rev": {"$exists": True},
-                },
-            ]
-        }
-    },
+    let_through("insert", "replace", "delete"),
     {
         "$project": {
             "operationType": 1,
@@ -40,8 +30,8 @@ REVISIONS: list[Document] = [
 ]
 
 
-class Revision(NamedTuple):
-    """A user has changed; `handle` is there when it is new."""
+class ChangedUser(NamedTuple):
+    """Whose revision it is; `handle` is there when it is new."""
 
     user_id: str
     handle: str | None
@@ -66,14 +56,14 @@ class RevisionStream:
         place: Place = self._stream.resume_token
         return place
 
-    async def next(self) -> Revision | None:
-        """The next revision; nothing after half a second without one.
+    async def next(self) -> ChangedUser | None:
+        """Whose the next revision is; nothing after half a second without one.
 
         Raises: HistoryLost when the collection was dropped, StoreFault.
         """
         change = await self._stream.try_next()
         if change is not None:
-            return _revision(change)
+            return _changed_user(change)
         if not self._stream.alive:
             raise HistoryLost("the collection of users was dropped")
         return None
@@ -107,9 +97,9 @@ class History:
         await self._progress.update({"_id": reader}, {"$set": kept}, upsert=True)
 
 
-def _revision(change: Document) -> Revision:
+def _changed_user(change: Document) -> ChangedUser:
     if change["operationType"] == "update":
         fields = change.get("updateDescription", {}).get("updatedFields", {})
     else:
         fields = change.get("fullDocument", {})
-    return Revision(change["documentKey"]["_id"], fields.get("handle"))
+    return ChangedUser(change["documentKey"]["_id"], fields.get("handle"))

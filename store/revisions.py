@@ -60,6 +60,18 @@ class Revisions:
         return _after(rev, archived) or recent
 
 
+def let_through(*operations: str) -> Document:
+    """A stage for change streams of users: revisions made by an update or by these operations.
+
+    Updates of counts alone carry no revision.
+    """
+    update = {
+        "operationType": "update",
+        "updateDescription.updatedFields.rev": {"$exists": True},
+    }
+    return {"$match": {"$or": [{"operationType": {"$in": list(operations)}}, update]}}
+
+
 def revision_document(revision: Revision) -> Document:
     """A revision as it is stored with its user and in the archive."""
     return {
