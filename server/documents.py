@@ -27,11 +27,7 @@ class Documents:
     """
 
     def __init__(
-        self,
-        trusted: Mapping[str, str] | None = None,
-        *,
-        trusted_only: bool = False,
-        learns: bool = True,
+        self, trusted: Mapping[str, str] | None = None, *, trusted_only: bool = False
     ) -> None:
         # graphql-codegen writes ids with the prefix; clients send them with it or without.
         self._trusted = {
@@ -40,7 +36,7 @@ class Documents:
         }
         self._trusted_texts = frozenset(self._trusted.values())
         self._trusted_only = trusted_only
-        self._learned = _Learned(MAX_LEARNED_BYTES if learns and not trusted_only else 0)
+        self._learned = _Learned(0 if trusted_only else MAX_LEARNED_BYTES)
 
     def text_of(self, parameters: Parameters) -> str:
         """The text of the operation. Raises: RequestError."""
@@ -86,9 +82,7 @@ class Documents:
             return text
         if self._trusted_only:
             return self._by_id(digest)
-        # Clients look for these very words and codes; Apollo Server says them with status 200.
-        if not self._learned.is_open:
-            raise RequestError(200, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
+        # Clients look for these very words and this code; Apollo Server sends them with status 200.
         raise RequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
 
 
@@ -116,11 +110,6 @@ class _Learned:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._texts: OrderedDict[str, str] = OrderedDict()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it keeps anything."""
-        return self._max_bytes > 0
 
     def get(self, digest: str) -> str | None:
         text = self._texts.get(digest)

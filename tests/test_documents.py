@@ -131,9 +131,3 @@ def test_where_only_trusted_documents_are_carried_out_all_else_is_refused(
     with pytest.raises(RequestError) as refusal:
         documents.text_of(parameters)
     assert (refusal.value.status, refusal.value.code) == (400, code)
-
-
-def test_where_nothing_is_learned_clients_are_told() -> None:
-    with pytest.raises(RequestError, match="PersistedQueryNotSupported") as refusal:
-        Documents(learns=False).text_of(Parameters(extensions=persisted()))
-    assert refusal.value.code == "PERSISTED_QUERY_NOT_SUPPORTED"
