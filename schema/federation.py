@@ -119,9 +119,9 @@ class FederatedSchema(Schema):
 
     def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
-        check_field_sets(self._schema)
-        self._entities = dict(_entities(self._schema))
-        self._cache_policy = lru_cache(CACHE_POLICIES)(partial(cache_policy, self._schema))
+        check_field_sets(self.graphql)
+        self._entities = dict(_entities(self.graphql))
+        self._cache_policy = lru_cache(CACHE_POLICIES)(partial(cache_policy, self.graphql))
         self.sdl = sdl_of(self.as_str(), Profile(profile))
 
     def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
@@ -130,6 +130,11 @@ class FederatedSchema(Schema):
         Parses a document the first time it comes.
         """
         return self._cache_policy(query, operation_name) if len(query) <= MAX_TEXT else None
+
+    @property
+    def graphql(self) -> GraphQLSchema:
+        """The schema as graphql-core has it."""
+        return self._schema
 
     @cached_property
     def traced(self) -> "FederatedSchema":

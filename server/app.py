@@ -102,7 +102,7 @@ def documents_of(settings: Settings, schema: FederatedSchema) -> Documents:
     """The documents that may be named; those of the manifest are checked. Raises: ManifestError."""
     if settings.trusted_documents is None:
         return Documents()
-    trusted = read_manifest(settings.trusted_documents, schema._schema)
+    trusted = read_manifest(settings.trusted_documents, schema.graphql)
     return Documents(trusted, trusted_only=settings.trusted_documents_only)
 
 

@@ -40,7 +40,7 @@ def tagged(store: Store, subgraph: Subgraph, clock: Clock) -> Subgraph:
 
 
 def fields_of(name: str) -> set[str]:
-    type_ = SCHEMA._schema.type_map[name]
+    type_ = SCHEMA.graphql.type_map[name]
     assert isinstance(type_, GraphQLObjectType)
     return {f"{name}.{field}" for field in type_.fields}
 
@@ -50,11 +50,11 @@ def test_every_field_of_a_user_and_every_root_has_a_hint_that_exists() -> None:
     assert fields_of("User") == {field for field in hinted if field.startswith("User.")}
     roots = {field for field in hinted if field.startswith("Query.")}
     assert fields_of("Query") - roots == {"Query._service"}
-    assert hinted <= {field for name in SCHEMA._schema.type_map for field in fields_of_any(name)}
+    assert hinted <= {field for name in SCHEMA.graphql.type_map for field in fields_of_any(name)}
 
 
 def fields_of_any(name: str) -> set[str]:
-    is_object = isinstance(SCHEMA._schema.type_map[name], GraphQLObjectType)
+    is_object = isinstance(SCHEMA.graphql.type_map[name], GraphQLObjectType)
     return fields_of(name) if is_object else set()
 
 

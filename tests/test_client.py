@@ -169,7 +169,7 @@ def test_a_mistake_does_not_build(
 
 
 def test_its_manifest_is_trusted(client: Path) -> None:
-    documents = read_manifest(client / MANIFEST, build_schema(Profile.PORTABLE)._schema)
+    documents = read_manifest(client / MANIFEST, build_schema(Profile.PORTABLE).graphql)
     names = re.findall(r"(?:query|mutation|subscription) (\w+)", " ".join(documents.values()))
     assert sorted(names) == [
         "ChangeHandle",

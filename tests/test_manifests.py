@@ -24,7 +24,7 @@ OPERATION = {"id": "1", "name": "Viewer", "type": "query", "body": VIEWER}
 
 @pytest.fixture(scope="module")
 def schema() -> GraphQLSchema:
-    return build_schema(Profile.PORTABLE)._schema
+    return build_schema(Profile.PORTABLE).graphql
 
 
 @pytest.fixture(scope="module")

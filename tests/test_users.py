@@ -178,7 +178,7 @@ PATHS = {
 
 
 def test_the_table_names_every_field_of_the_schema() -> None:
-    user = build_schema()._schema.get_type("User")
+    user = build_schema().graphql.get_type("User")
     assert isinstance(user, GraphQLObjectType)
     fields = {f"User.{name}" for name in user.fields}
     assert set(VISIBLE_TO) == fields
