@@ -56,6 +56,14 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least serious log lines to write."
+    )
+    explorer: bool | None = Field(
+        None,
+        description="Serve the explorer page at /; by default only without TOKEN_JWKS_FILE.",
+    )
+
     mongodb_uri: SecretStr | None = Field(
         None,
         min_length=1,
@@ -75,27 +83,22 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path(".data"), description="Folder of the embedded database and the development key."
     )
-    federation_profile: Profile = Field(
-        Profile.PORTABLE,
-        description="Federation directives in the SDL: portable composes everywhere, "
-        "router adds access directives.",
+
+    token_issuer: str = Field(
+        "http://localhost/usergraph", description="The `iss` that a token must carry."
     )
-    ftv1: bool = Field(True, description="Give federated traces to gateways that ask for them.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least serious log lines to write."
-    )
-    explorer: bool | None = Field(
+    token_audience: str = Field("usergraph", description="The `aud` that a token must name.")
+    token_jwks_file: Path | None = Field(
         None,
-        description="Serve the explorer page at /; by default only without TOKEN_JWKS_FILE.",
+        description="JSON Web Key Set with the issuer's public keys; "
+        "without it a development key is made in DATA_DIR.",
     )
+    token_leeway_seconds: int = Field(
+        30, ge=0, le=60, description="How far clocks may differ when a token's times are checked."
+    )
+
     request_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="The longest time for one request, in seconds."
-    )
-    heartbeat_seconds: float = Field(
-        12.0,
-        ge=0.05,
-        le=60,
-        description="How often a stream over HTTP without news tells that it lives, in seconds.",
     )
     max_body_bytes: int = Field(
         1_000_000, ge=1000, description="The longest request body, in bytes."
@@ -110,33 +113,25 @@ class Settings(BaseSettings):
     trusted_documents_only: bool = Field(
         False, description="Refuse every operation that is not in the manifest."
     )
-    handle_cooldown_days: float = Field(
-        30,
-        ge=0,
-        le=3650,
-        description="How long a handle that was given up stays with its last owner.",
-    )
-    handle_change_interval_days: float = Field(
-        7, ge=0, le=3650, description="How long to wait before changing a handle again."
-    )
-    token_issuer: str = Field(
-        "http://localhost/usergraph", description="The `iss` that a token must carry."
-    )
-    token_audience: str = Field("usergraph", description="The `aud` that a token must name.")
-    token_jwks_file: Path | None = Field(
-        None,
-        description="JSON Web Key Set with the issuer's public keys; "
-        "without it a development key is made in DATA_DIR.",
-    )
-    token_leeway_seconds: int = Field(
-        30, ge=0, le=60, description="How far clocks may differ when a token's times are checked."
-    )
 
+    heartbeat_seconds: float = Field(
+        12.0,
+        ge=0.05,
+        le=60,
+        description="How often a stream over HTTP without news tells that it lives, in seconds.",
+    )
     callback_urls: AddressList = Field(
         (),
         description="Addresses, separated by commas or spaces, under which a router may ask for "
         "subscription results by HTTP callback; without any there are no callbacks.",
     )
+
+    federation_profile: Profile = Field(
+        Profile.PORTABLE,
+        description="Federation directives in the SDL: portable composes everywhere, "
+        "router adds access directives.",
+    )
+    ftv1: bool = Field(True, description="Give federated traces to gateways that ask for them.")
 
     cache_tags: bool = Field(
         False, description="Tell routers the cache tags of each answer, in its extensions."
@@ -154,6 +149,16 @@ class Settings(BaseSettings):
     )
     invalidation_delay_seconds: float = Field(
         0.2, ge=0, le=60, description="How long changes are gathered before routers are told."
+    )
+
+    handle_cooldown_days: float = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="How long a handle that was given up stays with its last owner.",
+    )
+    handle_change_interval_days: float = Field(
+        7, ge=0, le=3650, description="How long to wait before changing a handle again."
     )
 
     @field_validator("trusted_documents_only")
