@@ -104,13 +104,14 @@ class UseRule(NamedTuple):
     changed: Harm
 
 
-_NO_KEY = breaking("Subgraphs that refer to the type by this key no longer compose.")
+NOW_RESOLVABLE = safe("Hurts nobody: the gateway has one way more.")
+NOW_UNRESOLVABLE = breaking("Subgraphs that refer to the type by this key no longer compose.")
 _OVERRIDE = dangerous("The gateway asks another subgraph for the field from now on.")
 _FETCHED = dangerous("The gateway must fetch other fields first; some plans may be impossible.")
 _PROVIDED = dangerous("The gateway plans otherwise; fields may not be reachable on this path.")
 _TAGGED = dangerous("Clients of contracts that include or exclude the tag see another schema.")
 _STRICTER = breaking("Clients that do not satisfy it are refused by the router.")
-_LAXER = dangerous("Clients that the router refused get the data, unless it is refused here.")
+LAXER = dangerous("Clients that the router refused get the data, unless it is refused here.")
 _COST = dangerous("Clients near a router's cost limit may be refused.")
 _CACHE = dangerous("Clients may get what a router cached for longer or shorter.")
 _CONTEXT = dangerous("The gateway passes other values down; some plans may be impossible.")
@@ -119,7 +120,7 @@ _STANDS_IN = breaking("Subgraphs with the interface or its types no longer compo
 _VERSION = dangerous("Composition and gateways that do not know the version refuse the subgraph.")
 
 USES = {
-    "authenticated": UseRule(_STRICTER, _LAXER, _STRICTER),
+    "authenticated": UseRule(_STRICTER, LAXER, _STRICTER),
     "cacheTag": UseRule(_CACHE, _CACHE, _CACHE),
     "composeDirective": UseRule(
         safe(),
@@ -146,7 +147,7 @@ USES = {
         safe(),
     ),
     "interfaceObject": UseRule(_STANDS_IN, _STANDS_IN, _STANDS_IN),
-    "key": UseRule(safe("Hurts nobody: the gateway has one way more."), _NO_KEY, _NO_KEY),
+    "key": UseRule(NOW_RESOLVABLE, NOW_UNRESOLVABLE, NOW_UNRESOLVABLE),
     "link": UseRule(
         safe(), dangerous("Composition no longer knows what the directives mean."), _VERSION
     ),
@@ -157,10 +158,10 @@ USES = {
         safe(),
     ),
     "override": UseRule(_OVERRIDE, _OVERRIDE, _OVERRIDE),
-    "policy": UseRule(_STRICTER, _LAXER, _STRICTER),
+    "policy": UseRule(_STRICTER, LAXER, _STRICTER),
     "provides": UseRule(_PROVIDED, _PROVIDED, _PROVIDED),
     "requires": UseRule(_FETCHED, safe("Hurts nobody: the gateway fetches less."), _FETCHED),
-    "requiresScopes": UseRule(_STRICTER, _LAXER, _STRICTER),
+    "requiresScopes": UseRule(_STRICTER, LAXER, _STRICTER),
     "shareable": UseRule(
         safe("Hurts nobody: other subgraphs may resolve it too."),
         breaking("Subgraphs that resolve it too no longer compose."),
@@ -179,9 +180,6 @@ UNKNOWN_USE = UseRule(_UNKNOWN, _UNKNOWN, _UNKNOWN)
 
 STILL_SHAREABLE = safe("Hurts nobody: it is shareable all the same.")
 UNRESOLVABLE_KEY_REMOVED = breaking("Clients lose what the gateway fetched elsewhere by this key.")
-NOW_UNRESOLVABLE = breaking("Subgraphs that refer to the type by this key no longer compose.")
-NOW_RESOLVABLE = safe("Hurts nobody: the gateway has one way more.")
 FEDERATION_2 = dangerous("Subgraphs that resolve fields not @shareable here no longer compose.")
 FEDERATION_1 = breaking("Composition takes it for federation 1 and refuses newer directives.")
 OTHER_IMPORTS = safe("Hurts nobody: only the uses of directives matter.")
-LAXER = _LAXER
