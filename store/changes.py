@@ -9,7 +9,7 @@ server offers no change streams.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -67,6 +67,11 @@ class ChangeFeed:
         self._reads: dict[str, asyncio.Task[User | None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+
+    @property
+    def watched(self) -> Set[str]:
+        """The users whose revisions are told to somebody; none before the feed has begun."""
+        return self._watchers.keys() if self._ready.is_set() else frozenset()
 
     @asynccontextmanager
     async def watch(self, user_id: str) -> AsyncIterator[Watcher]:

@@ -13,9 +13,14 @@ from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
 from server.identity import DevelopmentKey, identity_of
 from server.settings import Settings
 from store.store import Store
+from tests.listening import until
 
 REGISTER = """mutation ($input: RegisterUserInput!) {
   registerUser(input: $input) { user { id } errors { code message path } }
+}"""
+
+UPDATE = """mutation ($input: UpdateProfileInput!) {
+  updateProfile(input: $input) { errors { code } }
 }"""
 
 
@@ -95,6 +100,19 @@ class Subgraph:
         assert data["registerUser"]["errors"] == []
         user_id: str = data["registerUser"]["user"]["id"]
         return user_id
+
+    async def update(self, viewer: str, bio: str, **values: Any) -> None:
+        """Changes the viewer's profile."""
+        data = await self.data(UPDATE, viewer, input={"bio": bio, **values})
+        assert data == {"updateProfile": {"errors": []}}
+
+    async def until_watched(self, user_id: str) -> None:
+        """Waits until somebody who follows the user is told what happens."""
+        await until(lambda: user_id in self.store.changes.watched)
+
+    async def until_unwatched(self) -> None:
+        """Waits until nobody follows anybody any more."""
+        await until(lambda: not self.store.changes.watched)
 
     async def follow(self, viewer: str, *targets: str) -> None:
         """Makes the viewer follow the others, one after the other, a second apart."""

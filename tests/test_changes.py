@@ -67,32 +67,20 @@ def without_streams(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("store.changes.RETRY_SECONDS", 0.05)
 
 
-async def until_watched(store: Store, user_id: str) -> None:
-    """Waits until the change feed listens for the user."""
-    await until(lambda: user_id in store.changes._watchers and store.changes._ready.is_set())
-
-
-async def update(subgraph: Subgraph, viewer: str, bio: str, **input: Any) -> None:
-    mutation = """mutation ($input: UpdateProfileInput!) {
-      updateProfile(input: $input) { errors { code } } }"""
-    data = await subgraph.data(mutation, viewer, input={"bio": bio, **input})
-    assert data == {"updateProfile": {"errors": []}}
-
-
 async def revise(subgraph: Subgraph, viewer: str, until_rev: int) -> None:
     """Changes the user once for each revision up to this one, which is the bio too."""
     user = await subgraph.store.users.by_id(viewer)
     assert user is not None
     for rev in range(user.rev + 1, until_rev + 1):
-        await update(subgraph, viewer, str(rev))
+        await subgraph.update(viewer, str(rev))
 
 
 async def test_a_change_arrives(subgraph: Subgraph, address: str) -> None:
     ada = await subgraph.register("ada.berg")
     async with opened(address, subgraph.token(ada)) as socket:
         await socket.subscribe("1", CHANGES, id=ada)
-        await until_watched(subgraph.store, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         message = await socket.receive()
         assert message == {
             "id": "1",
@@ -107,7 +95,7 @@ async def test_a_change_arrives(subgraph: Subgraph, address: str) -> None:
                 }
             },
         }
-        await update(subgraph, ada, "two")
+        await subgraph.update(ada, "two")
         assert (await socket.change())["rev"] == 3
 
 
@@ -122,8 +110,8 @@ async def test_a_change_by_another_process_arrives(
     )
     async with opened(address) as socket:
         await socket.subscribe("1", CHANGES, id=ada)
-        await until_watched(subgraph.store, ada)
-        await update(elsewhere, ada, "from elsewhere")
+        await subgraph.until_watched(ada)
+        await elsewhere.update(ada, "from elsewhere")
         assert await socket.change() == {
             "rev": 2,
             "fields": ["bio"],
@@ -137,10 +125,10 @@ async def test_counts_and_other_users_are_no_change(subgraph: Subgraph, address:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     async with opened(address) as socket:
         await socket.subscribe("1", CHANGES, id=ada)
-        await until_watched(subgraph.store, ada)
+        await subgraph.until_watched(ada)
         await subgraph.follow(ben, ada)
-        await update(subgraph, ben, "other")
-        await update(subgraph, ada, "mine")
+        await subgraph.update(ben, "other")
+        await subgraph.update(ada, "mine")
         assert (await socket.change())["user"]["bio"] == "mine"
 
 
@@ -151,8 +139,8 @@ async def test_without_change_streams_the_watched_users_are_read(
     ada = await subgraph.register("ada.berg")
     async with opened(address) as socket:
         await socket.subscribe("1", CHANGES, id=ada)
-        await until_watched(subgraph.store, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         assert (await socket.change())["rev"] == 2
 
 
@@ -162,14 +150,14 @@ async def test_a_slow_reader_gets_the_newest_revision_and_all_that_changed(
     ada = await subgraph.register("ada.berg")
     changes = following(subgraph, ada, None)
     waiting = asyncio.ensure_future(anext(changes))
-    await until_watched(subgraph.store, ada)
-    await update(subgraph, ada, "one")
+    await subgraph.until_watched(ada)
+    await subgraph.update(ada, "one")
     change = await waiting
     assert (change.rev, sorted(change.fields)) == (2, ["bio"])
-    await update(subgraph, ada, "two", pronouns="she/her")
-    await update(subgraph, ada, "two", locale="sv-SE")
+    await subgraph.update(ada, "two", pronouns="she/her")
+    await subgraph.update(ada, "two", locale="sv-SE")
     for rev in range(5, 60):  # more than travel with the user
-        await update(subgraph, ada, str(rev))
+        await subgraph.update(ada, str(rev))
     change = await anext(changes)
     assert (change.rev, sorted(change.fields)) == (59, ["bio", "locale", "pronouns"])
     assert change.user.user.bio == "59"
@@ -198,7 +186,7 @@ async def test_nothing_comes_twice_where_live_begins(subgraph: Subgraph, address
     await revise(subgraph, ada, 5)
     async with opened(address) as socket:
         await socket.subscribe("1", CHANGES, id=ada, sinceRev=5)
-        await until_watched(subgraph.store, ada)
+        await subgraph.until_watched(ada)
         await revise(subgraph, ada, 6)
         assert (await socket.change())["rev"] == 6
 
@@ -207,8 +195,8 @@ async def test_only_fields_that_the_viewer_may_see_are_named(
     subgraph: Subgraph, address: str
 ) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
-    await update(subgraph, ada, "one", locale="sv-SE", timeZone="Europe/Stockholm")
-    await update(subgraph, ada, "one", locale="pt-BR")
+    await subgraph.update(ada, "one", locale="sv-SE", timeZone="Europe/Stockholm")
+    await subgraph.update(ada, "one", locale="pt-BR")
     rename = """mutation { changeHandle(input: {handle: "ada"}) { errors { code } } }"""
     assert await subgraph.data(rename, ada) == {"changeHandle": {"errors": []}}
     own = ["private.formerHandles", "private.handleChangedAt"]
@@ -268,12 +256,12 @@ async def test_every_sixteenth_change_takes_one_command_more(
     ada = await subgraph.register("ada.berg")
     await revise(subgraph, ada, 16)
     commands.taken()
-    await update(subgraph, ada, "17")
+    await subgraph.update(ada, "17")
     assert commands.taken() == ["find", "find", "insert", "update"]
     for rev in range(18, 33):
-        await update(subgraph, ada, str(rev))
+        await subgraph.update(ada, str(rev))
     assert commands.taken() == ["find"] * 30 + ["update"] * 15
-    await update(subgraph, ada, "33")
+    await subgraph.update(ada, "33")
     assert commands.taken() == ["find", "find", "insert", "update"]
     rows = await subgraph.store.revisions.collection.find({}, sort="rev")
     kept = [[event["rev"] for event in row["revisions"]] for row in rows]
@@ -314,7 +302,7 @@ async def test_a_crash_while_archiving_loses_nothing(
 async def test_racing_writers_archive_every_revision_once(subgraph: Subgraph) -> None:
     ada = await subgraph.register("ada.berg")
     for _ in range(12):
-        await asyncio.gather(*(update(subgraph, ada, new_id()) for _ in range(6)))
+        await asyncio.gather(*(subgraph.update(ada, new_id()) for _ in range(6)))
     rows = await subgraph.store.revisions.collection.find({}, sort="rev")
     revs = [event["rev"] for row in rows for event in row["revisions"]]
     assert revs == list(range(1, 65))
@@ -333,7 +321,7 @@ async def test_a_change_is_read_once_for_all_who_watch(
         waiting = [asyncio.ensure_future(anext(reader)) for reader in readers]
         await until(lambda: sum(watcher._newest for watcher in watchers.get(ada, ())) >= 200)
         commands.taken()
-        await update(subgraph, ada, str(rev))
+        await subgraph.update(ada, str(rev))
         changes = await asyncio.gather(*waiting)
         assert {(change.rev, change.user.user.bio) for change in changes} == {(rev, str(rev))}
     # The mutation finds twice and updates; the change stream may have asked for more meanwhile.
@@ -364,9 +352,9 @@ async def test_a_block_ends_the_subscription_with_the_next_change(
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     async with opened(address, subgraph.token(ben)) as socket:
         await socket.subscribe("1", CHANGES, id=ada)
-        await until_watched(subgraph.store, ada)
+        await subgraph.until_watched(ada)
         await subgraph.block(ada, ben)
-        await update(subgraph, ada, "secret")
+        await subgraph.update(ada, "secret")
         assert await socket.receive() == {"id": "1", "type": "complete"}
 
 
@@ -415,7 +403,7 @@ async def test_queries_over_a_connection_read_anew_each_time(
     payload = {"query": "{ viewer { user { bio } } }"}
     async with opened(address, subgraph.token(ada)) as socket:
         for key, bio in (("1", "one"), ("2", "two")):
-            await update(subgraph, ada, bio)
+            await subgraph.update(ada, bio)
             await socket.send(id=key, type="subscribe", payload=payload)
             message = await socket.receive()
             assert message["payload"]["data"] == {"viewer": {"user": {"bio": bio}}}

@@ -159,11 +159,6 @@ async def until_kept(store: Store) -> None:
             await asyncio.sleep(0.01)
 
 
-async def write(subgraph: Subgraph, viewer: str, bio: str) -> None:
-    mutation = "mutation ($bio: String!) { updateProfile(input: {bio: $bio}) { errors { code } } }"
-    assert await subgraph.data(mutation, viewer, bio=bio) == {"updateProfile": {"errors": []}}
-
-
 async def touch(subgraph: Subgraph, user_id: str) -> None:
     """A new revision, without the time that a mutation takes."""
     assert await subgraph.store.users.collection.update({"_id": user_id}, {"$inc": {"rev": 1}})
@@ -185,7 +180,7 @@ async def test_a_changed_profile_is_not_served_stale(
             assert (await router.entity(tagged, id=ada)) is not None
             assert (await router.entity(tagged, handle="ada.berg")) is not None
             assert await router.entity(tagged, id=ben) == {"bio": None}
-            await write(elsewhere, ada, str(n))
+            await elsewhere.update(ada, str(n))
             began = time.monotonic()
             for key in ({"id": ada}, {"handle": "ada.berg"}):
                 while await router.entity(tagged, **key) != {"bio": str(n)}:
@@ -235,7 +230,7 @@ async def test_a_thousand_changes_of_ten_users_are_few_tags(
         for _ in range(100):
             await asyncio.gather(*(touch(tagged, user) for user in users))
         router.status = 202
-        await write(tagged, users[0], "last")
+        await tagged.update(users[0], "last")
         await until(lambda: len(router.told) > 10)
     told = Counter(router.told)
     assert set(told) == {"*", *(f"user:{user}" for user in users)}
@@ -251,7 +246,7 @@ async def test_what_a_router_missed_arrives_when_it_is_back(
         await until(lambda: router.told == ["*"])
         router.status = 503
         for user in users:
-            await write(tagged, user, "while it was away")
+            await tagged.update(user, "while it was away")
         await until(lambda: router.refused > 2)
         router.status = 202
         await until(lambda: len(router.told) == 6)
@@ -269,7 +264,7 @@ async def test_a_router_that_cannot_be_reached_keeps_no_other_waiting(
         gone = f"http://{address}/invalidation"
     async with sending(tagged.store, gone, url):
         await until(lambda: router.told == ["*"])
-        await write(tagged, ada, "one")
+        await tagged.update(ada, "one")
         await until(lambda: router.told == ["*", f"user:{ada}"])
         assert await tagged.store.history.progress("invalidation:users") is None
 
@@ -309,7 +304,7 @@ async def test_too_many_tags_are_told_as_the_whole(
         await until(lambda: router.refused > 1)
         router.status = 202
         await until(lambda: len(router.told) > 1)
-        await write(tagged, users[0], "later")
+        await tagged.update(users[0], "later")
         await until(lambda: len(router.told) > 2)
     assert router.told == ["*", "*", f"user:{users[0]}"]
 
@@ -322,7 +317,7 @@ async def test_many_tags_are_told_in_parts(
     async with sending(tagged.store, url):
         await until(lambda: router.told == ["*"])
         router.status = 500
-        await asyncio.gather(*(write(tagged, user, "x") for user in users))
+        await asyncio.gather(*(tagged.update(user, "x") for user in users))
         await until(lambda: router.refused > 1)
         router.status = 202
         await until(lambda: len(router.told) == 11)
@@ -336,10 +331,10 @@ async def test_a_sender_goes_on_where_the_last_one_stopped(
     ada, ben = await tagged.register("ada.berg"), await tagged.register("ben.ek")
     async with sending(tagged.store, url):
         await until_kept(tagged.store)
-    await write(tagged, ada, "while nobody was there")
+    await tagged.update(ada, "while nobody was there")
     async with sending(tagged.store, url):
         await until(lambda: f"user:{ada}" in router.told)
-        await write(tagged, ben, "later")
+        await tagged.update(ben, "later")
         await until(lambda: f"user:{ben}" in router.told)
     assert router.told == ["*", f"user:{ada}", f"user:{ben}"]
 
@@ -355,7 +350,7 @@ async def test_a_router_that_is_new_forgets_the_whole(
         tagged.store, url, f"http://{address}/invalidation"
     ):  # fmt: skip
         await until(lambda: other.told == ["*"])
-        await write(tagged, ada, "for both")
+        await tagged.update(ada, "for both")
         await until(lambda: f"user:{ada}" in other.told and f"user:{ada}" in router.told)
     assert (router.told, other.told) == (["*", f"user:{ada}"], ["*", f"user:{ada}"])
 
@@ -367,7 +362,7 @@ async def test_a_place_that_the_database_forgot_is_told_as_the_whole(
     await tagged.store.history.keep_progress("invalidation:users", {"_data": "82ff"}, [url])
     async with sending(tagged.store, url):
         await until(lambda: router.told == ["*"])
-        await write(tagged, ada, "afterwards")
+        await tagged.update(ada, "afterwards")
         await until(lambda: len(router.told) > 1)
     assert router.told == ["*", f"user:{ada}"]
 
@@ -381,16 +376,16 @@ async def test_a_stream_that_breaks_is_taken_up_where_it_broke(
     ada, ben = await tagged.register("ada.berg"), await tagged.register("ben.ek")
     async with sending(tagged.store, url):
         await until(lambda: router.told == ["*"])
-        await write(tagged, ada, "before")
+        await tagged.update(ada, "before")
         await until(lambda: len(router.told) == 2)
         await fail("getMore", errorCode=code)
-        await asyncio.gather(*(write(tagged, user, "meanwhile") for user in (ada, ben)))
+        await asyncio.gather(*(tagged.update(user, "meanwhile") for user in (ada, ben)))
         if is_lost:
             await until(lambda: Counter(router.told)["*"] == 2)
         else:
             await until(lambda: set(router.told[2:]) == {f"user:{ada}", f"user:{ben}"})
         count = len(router.told)
-        await write(tagged, ben, "afterwards")
+        await tagged.update(ben, "afterwards")
         await until(lambda: f"user:{ben}" in router.told[count:])
     assert Counter(router.told)["*"] == 1 + is_lost
 
@@ -454,7 +449,7 @@ async def test_what_a_killed_sender_had_not_told_is_told_by_the_next(
         await until(lambda: router.told == ["*"])
         await until_kept(tagged.store)
         router.status = 503
-        await write(tagged, ada, "seen and not told")
+        await tagged.update(ada, "seen and not told")
         await until(lambda: router.refused > 1)
     router.status = 202
     with process(env, log) as running:

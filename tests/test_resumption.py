@@ -15,11 +15,11 @@ from pipelines.seed import sample_id
 from store.driver import DriverName
 from store.store import Store
 from tests.conftest import DRIVERS, Commands
-from tests.listening import listening, until
+from tests.listening import listening
 from tests.revising import fields_of, revise, revising
 from tests.running import RunningServer
 from tests.subgraph import Subgraph
-from tests.test_changes import until_watched, without_streams
+from tests.test_changes import without_streams
 from tests.websocket import opened
 
 REVISIONS = 1000
@@ -129,7 +129,7 @@ async def test_every_revision_arrives_once_with_and_without_change_streams(
         async for _ in read_with_cuts(reader, lambda: address, 201, 20):
             pass
     assert reader.revs == list(range(1, 202))
-    await until(lambda: subgraph.store.changes._watchers == {})
+    await subgraph.until_unwatched()
 
 
 async def test_a_reader_that_does_not_read_holds_nothing_up_and_misses_nothing(
@@ -145,7 +145,7 @@ async def test_a_reader_that_does_not_read_holds_nothing_up_and_misses_nothing(
         narrow.setblocking(False)
         async with opened(address, sock=narrow, max_queue=1, compression=None) as connection:
             await connection.subscribe("1", query, id=ada, sinceRev=1)
-            await until_watched(subgraph.store, ada)
+            await subgraph.until_watched(ada)
             await revise(elsewhere, ada, 401, padding=" " + "x" * 290)
             await settled(commands)
             assert Counter(commands.taken())["find"] < 300

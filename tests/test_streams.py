@@ -87,16 +87,6 @@ async def opened(
         yield Stream(response, MESSAGES[accept])
 
 
-async def until_watched(subgraph: Subgraph, user_id: str) -> None:
-    changes = subgraph.store.changes
-    await until(lambda: user_id in changes._watchers and changes._ready.is_set())
-
-
-async def update(subgraph: Subgraph, viewer: str, bio: str) -> None:
-    mutation = "mutation ($bio: String!) { updateProfile(input: {bio: $bio}) { errors { code } } }"
-    assert await subgraph.data(mutation, viewer, bio=bio) == {"updateProfile": {"errors": []}}
-
-
 @pytest.mark.parametrize("accept", MESSAGES)
 async def test_changes_and_heartbeats_come_through_a_stream(
     subgraph: Subgraph, client: httpx.AsyncClient, accept: str
@@ -109,15 +99,15 @@ async def test_changes_and_heartbeats_come_through_a_stream(
             if accept == EVENTS
             else 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0'
         )
-        await until_watched(subgraph, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         assert await stream.result() == {"data": {"profileChanged": {"rev": 2}}}
         seen = stream.heartbeats
         waiting = asyncio.create_task(stream.result())
         await until(lambda: stream.heartbeats > seen + 1)
-        await update(subgraph, ada, "two")
+        await subgraph.update(ada, "two")
         assert await waiting == {"data": {"profileChanged": {"rev": 3}}}
-    await until(lambda: not subgraph.store.changes._watchers)
+    await subgraph.until_unwatched()
 
 
 async def test_events_are_framed_with_bare_line_feeds(
@@ -165,8 +155,8 @@ async def test_a_browser_subscribes_by_get_but_never_writes(
     headers = {"accept": EVENTS}
     async with client.stream("GET", "/graphql", params=query, headers=headers) as response:
         stream = Stream(response, "\n\n")
-        await until_watched(subgraph, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         assert await stream.result() == {"data": {"profileChanged": {"rev": 2}}}
     mutation = {"query": 'mutation { updateProfile(input: {bio: "x"}) { errors { code } } }'}
     headers["authorization"] = f"Bearer {subgraph.token(ada)}"
@@ -217,7 +207,7 @@ async def test_a_stream_ends_with_its_token(
         assert result["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         if accept == EVENTS:
             assert await stream.next() == "event: complete\ndata:"
-    await until(lambda: not subgraph.store.changes._watchers)
+    await subgraph.until_unwatched()
 
 
 async def test_a_client_that_does_not_read_gets_the_newest_revision(
@@ -228,9 +218,9 @@ async def test_a_client_that_does_not_read_gets_the_newest_revision(
     aliases = " ".join(f"{'a' * 900}{index}: __typename" for index in range(1000))
     query = f"subscription ($id: ID!) {{ profileChanged(id: $id) {{ rev {aliases} }} }}"
     async with opened(client, EVENTS, query, id=ada) as stream:
-        await until_watched(subgraph, ada)
+        await subgraph.until_watched(ada)
         for index in range(60):
-            await update(subgraph, ada, f"bio {index}")
+            await subgraph.update(ada, f"bio {index}")
         revs: list[int] = []
         while not revs or revs[-1] < 61:
             revs.append((await stream.result())["data"]["profileChanged"]["rev"])
@@ -244,7 +234,7 @@ async def test_a_client_that_does_not_read_gets_every_revision_if_it_asked_for_t
     ada = await subgraph.register("ada.berg")
     query = "subscription ($id: ID!) { profileChanged(id: $id, sinceRev: 1) { rev } }"
     for index in range(40):
-        await update(subgraph, ada, f"bio {index}")
+        await subgraph.update(ada, f"bio {index}")
     async with opened(client, EVENTS, query, id=ada) as stream:
         revs = [(await stream.result())["data"]["profileChanged"]["rev"] for _ in range(40)]
     assert revs == list(range(2, 42))
@@ -301,20 +291,20 @@ async def test_many_operations_share_one_connection(
     async with single(client) as (connection, stream):
         for key, user_id in (("a", ada), ("b", ben)):
             assert (await connection.send(key, CHANGES, id=user_id)).status_code == 202
-            await until_watched(subgraph, user_id)
-        await update(subgraph, ben, "one")
+            await subgraph.until_watched(user_id)
+        await subgraph.update(ben, "one")
         changed = {"data": {"profileChanged": {"rev": 2}}}
         assert await stream.result() == {"id": "b", "payload": changed}
         await connection.stop("b")
-        await until(lambda: ben not in subgraph.store.changes._watchers)
-        await update(subgraph, ben, "two")
-        await update(subgraph, ada, "one")
+        await until(lambda: ben not in subgraph.store.changes.watched)
+        await subgraph.update(ben, "two")
+        await subgraph.update(ada, "one")
         assert await stream.result() == {"id": "a", "payload": changed}
         assert (await connection.send("q", "{ __typename }")).status_code == 202
         answered = {"data": {"__typename": "Query"}}
         assert await stream.result() == {"id": "q", "payload": answered}
         assert await stream.next() == 'event: complete\ndata: {"id":"q"}'
-    await until(lambda: not subgraph.store.changes._watchers)
+    await subgraph.until_unwatched()
     gone = await connection.send("x", "{ __typename }")
     assert gone.status_code == 404
 

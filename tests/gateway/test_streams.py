@@ -13,9 +13,7 @@ from websockets.asyncio.client import connect
 from tests.gateway.conftest import Client, OtherTeams
 from tests.gateway.door import Door, Received, fields_of
 from tests.gateway.gateways import showing
-from tests.listening import until
 from tests.subgraph import Subgraph
-from tests.test_changes import until_watched, update
 
 pytestmark = pytest.mark.one_driver
 
@@ -103,8 +101,8 @@ async def until_left(subgraph: Subgraph, gateway: Client, user_id: str) -> None:
     """Waits until nobody watches the user any more."""
     if gateway.setup in showing("callback"):
         # A gateway that has left says so when it is sent the next result.
-        await update(subgraph, user_id, "for nobody")
-    await until(lambda: not subgraph.store.changes._watchers)
+        await subgraph.update(user_id, "for nobody")
+    await subgraph.until_unwatched()
 
 
 @each_client
@@ -117,11 +115,11 @@ async def test_changes_arrive_with_playlists_and_end_with_the_client(
     body = {"query": CHANGES, "variables": {"id": ada}}
     async with subscribe(gateway.address, subgraph.token(ada), body) as results:
         pending = asyncio.ensure_future(following(results))
-        await until_watched(subgraph.store, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         assert await pending == changed(2, "one", is_self=True, playlists=["One"])
         await others.playlist(ada, "Two")
-        await update(subgraph, ada, "two")
+        await subgraph.update(ada, "two")
         told = await following(results)
         assert told == changed(3, "two", is_self=True, playlists=["One", "Two"])
     await until_left(subgraph, gateway, ada)
@@ -136,8 +134,8 @@ async def test_anybody_may_subscribe_through_a_gateway(
     body = {"query": CHANGES, "variables": {"id": ada}}
     async with subscribe(gateway.address, None, body) as results:
         pending = asyncio.ensure_future(following(results))
-        await until_watched(subgraph.store, ada)
-        await update(subgraph, ada, "one")
+        await subgraph.until_watched(ada)
+        await subgraph.update(ada, "one")
         assert await pending == changed(2, "one", is_self=None, playlists=[])
     await until_left(subgraph, gateway, ada)
 
@@ -209,8 +207,8 @@ async def one_subscription(
     body = {"query": CHANGES, "variables": {"id": user_id}}
     async with by_events(gateway.address, token, body) as results:
         pending = asyncio.ensure_future(following(results))
-        await until_watched(subgraph.store, user_id)
-        await update(subgraph, user_id, "one")
+        await subgraph.until_watched(user_id)
+        await subgraph.update(user_id, "one")
         await pending
     await until_left(subgraph, gateway, user_id)
     return door.taken(), token

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.listening import listening, until
+from tests.listening import listening
 from tests.node import install
 from tests.subgraph import Subgraph
 
@@ -21,23 +21,21 @@ FOLDER = Path(__file__).parent
 async def test_a_client_asks_and_follows(subgraph: Subgraph, client: str) -> None:
     install(FOLDER)
     ada = await subgraph.register("ada.berg", displayName="Ada")
-    update = 'mutation { updateProfile(input: {bio: "%s"}) { errors { code } } }'
-    changes = subgraph.store.changes
     async with listening(subgraph.app) as address:
         url = f"http://{address}/graphql"
         node = await asyncio.create_subprocess_exec(
             "node", "clients.mjs", client, url, ada, cwd=FOLDER, stdout=asyncio.subprocess.PIPE
         )
         try:
-            await until(lambda: ada in changes._watchers and changes._ready.is_set())
+            await subgraph.until_watched(ada)
             for rev in (2, 3):
-                await subgraph.data(update % rev, ada)
+                await subgraph.update(ada, str(rev))
             output, _ = await asyncio.wait_for(node.communicate(), 20)
         finally:
             if node.returncode is None:
                 node.kill()
-        await until(lambda: not changes._watchers)
-        await changes.close()
+        await subgraph.until_unwatched()
+        await subgraph.store.changes.close()
     assert json.loads(output) == {
         "answers": [{"user": {"displayName": "Ada"}}] * 2,
         "changes": [{"profileChanged": {"rev": 2}}, {"profileChanged": {"rev": 3}}],
