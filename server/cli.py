@@ -9,17 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from loaders.loaders import Loaders
 from pipelines.invalidation import Routers, invalidate_forever
-from pipelines.seed import is_seeded, sample_id, sample_user, seed
-from resolvers.request import STAFF_SCOPE
-from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from schema.check import compare
 from schema.elements import UnreadableSDL, elements_of
 from schema.roots import build_schema
@@ -30,22 +25,19 @@ from server.doctor import examine
 from server.examples import examples
 from server.explorer import OfferedToken, Session
 from server.greeting import greeting
-from server.identity import DevelopmentKey, Identity, identity_of
+from server.identity import Identity, identity_of
 from server.manifests import ManifestError
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
+from server.samples import prepare, write_samples
 from server.settings import Settings, SettingsError, load_settings
+from server.tokens import KNOWN_SCOPES, TOKEN_DAYS, development_token, offered_tokens
 from store.engine import EngineFault, start_engine
 from store.errors import StoreFault
 from store.ids import PATTERN as ID
 from store.store import Store
 
-SAMPLE_USERS = 1000
-TOKEN_DAYS = 30
-PERSON_SCOPES = sorted({scope for scope in MUTATION_SCOPES.values() if scope.startswith("me:")})
-SERVICE_TOKEN_SCOPES = sorted({MUTATION_SCOPES["registerUser"], *SERVICE_SCOPES.values()})
 COULD_NOT_COMPARE = 2
-KNOWN_SCOPES = {*PERSON_SCOPES, *SERVICE_TOKEN_SCOPES, STAFF_SCOPE}
 
 app = typer.Typer(
     help="A federated GraphQL User subgraph over MongoDB documents.",
@@ -74,7 +66,7 @@ def serve() -> None:
     identity, tokens = _identity(settings)
     token = tokens[0].token if tokens else None
     with _store(settings, keep_running=True) as open_store:
-        asyncio.run(_prepare(open_store, with_samples=settings.mongodb_uri is None))
+        asyncio.run(prepare(open_store, with_samples=settings.mongodb_uri is None))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         address = f"http://{host}:{port}{ENDPOINT}"
         session = None
@@ -110,7 +102,7 @@ def seed_command(
 ) -> None:
     """Write sample users; the same ones for the same number, every time."""
     with _store(_settings()) as open_store:
-        asyncio.run(_seed(open_store(), users))
+        asyncio.run(write_samples(open_store(), users))
 
 
 @app.command()
@@ -132,7 +124,7 @@ def token(
         print(f"No rule asks for the scope {unknown!r}.", file=sys.stderr)
     user_id = _user_id(settings, user) if user else None
     try:
-        print(_development_token(settings, user_id, scopes, days))
+        print(development_token(settings, user_id, scopes, days))
     except (OSError, ValueError) as error:
         _fail(f"The development key cannot be used: {error}")
 
@@ -266,93 +258,12 @@ async def _invalidate(store: Store, routers: Routers) -> None:
         await store.close()
 
 
-async def _prepare(open_store: OpenStore, *, with_samples: bool) -> None:
-    """Finds out early whether the database can be used, and fills an empty one with samples."""
-    store = open_store()
-    try:
-        await store.ensure_indexes()
-        needs_samples = with_samples and not await is_seeded(store, SAMPLE_USERS)
-    finally:
-        await store.close()
-    if needs_samples:
-        await _seed(open_store(), SAMPLE_USERS)
-
-
-async def _seed(store: Store, users: int) -> None:
-    try:
-        await store.ensure_indexes()
-        with _progress() as progress:
-            await seed(store, users, progress)
-    finally:
-        await store.close()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step on a terminal, a line now and then elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _log_progress
-        return
-    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done)
-
-        yield show
-
-
-def _log_progress(step: str, done: int, total: int) -> None:
-    if done == total or done % 10_000 == 0:
-        print(f"seed: {done} of {total} {step}", file=sys.stderr, flush=True)
-
-
 def _identity(settings: Settings) -> tuple[Identity, list[OfferedToken]]:
     """Who may ask, and the tokens to try it with."""
     try:
         return identity_of(settings), offered_tokens(settings)
     except (OSError, ValueError) as error:
         _fail(f"The keys that verify tokens cannot be used: {error}")
-
-
-def offered_tokens(settings: Settings) -> list[OfferedToken]:
-    """Tokens for sample users and a service; none where an issuer of your own gives them.
-
-    Raises: OSError, ValueError when the development key cannot be used.
-    """
-    if settings.token_jwks_file is not None:
-        return []
-
-    def offer(index: int | None, permits: str, scopes: list[str]) -> OfferedToken:
-        user_id = None if index is None else sample_id(index)
-        label = "a service" if index is None else f"@{sample_user(index).handle}"
-        signed = _development_token(settings, user_id, scopes, TOKEN_DAYS)
-        return OfferedToken(label, permits, signed)
-
-    return [
-        offer(0, "all a person may", PERSON_SCOPES),
-        offer(1, "all a person may", PERSON_SCOPES),
-        offer(6, "reads only", []),
-        offer(2, "staff", [*PERSON_SCOPES, STAFF_SCOPE]),
-        offer(None, "registers users", SERVICE_TOKEN_SCOPES),
-    ]
-
-
-def _development_token(
-    settings: Settings, user_id: str | None, scopes: list[str] | None, days: float
-) -> str:
-    default = PERSON_SCOPES if user_id else SERVICE_TOKEN_SCOPES
-    return DevelopmentKey(settings.data_dir).token(
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        user_id=user_id,
-        scopes=default if scopes is None else scopes,
-        lifetime_seconds=int(days * 86_400),
-    )
 
 
 def _user_id(settings: Settings, user: str) -> str:

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 
-from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
-from server.identity import DevelopmentKey
 from server.settings import Settings
+from server.tokens import development_token
 
 PATIENCE_SECONDS = 60.0
 GREETING = "Usergraph answers at "
@@ -91,14 +90,7 @@ class RunningServer:
 
     def token(self, user_id: str | None) -> str:
         """A token for a person, or for a service when there is no user."""
-        settings = Settings(data_dir=self.data_dir)
-        return DevelopmentKey(self.data_dir).token(
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            user_id=user_id,
-            scopes=PERSON_SCOPES if user_id else SERVICE_TOKEN_SCOPES,
-            lifetime_seconds=3600,
-        )
+        return development_token(Settings(data_dir=self.data_dir), user_id, None, days=1)
 
     def start(self) -> None:
         """Starts it and waits until it answers. Raises: AssertionError with the end of its log."""

@@ -9,9 +9,9 @@ from starlette.applications import Starlette
 
 from resolvers.request import Policy
 from server.app import create_app
-from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
 from server.identity import DevelopmentKey, identity_of
 from server.settings import Settings
+from server.tokens import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
 from store.store import Store
 from tests.listening import until
 

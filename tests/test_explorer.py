@@ -10,11 +10,11 @@ from starlette.applications import Starlette
 
 from pipelines.seed import sample_id, seed
 from server.app import ENDPOINT, create_app
-from server.cli import PERSON_SCOPES, SERVICE_TOKEN_SCOPES, offered_tokens
 from server.examples import examples
 from server.explorer import Example, OfferedToken, Session, explorer_routes
 from server.identity import identity_of
 from server.settings import Settings
+from server.tokens import PERSON_SCOPES, SERVICE_TOKEN_SCOPES, offered_tokens
 from tests.subgraph import Subgraph
 
 CONTENT_SECURITY_POLICY = (

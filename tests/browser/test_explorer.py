@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 
 from pipelines.seed import sample_id, seed
 from server.app import ENDPOINT
-from server.cli import offered_tokens
 from server.examples import examples
 from server.explorer import BUNDLE, Session, explorer_routes
+from server.tokens import offered_tokens
 from tests.listening import listening
 from tests.node import install
 from tests.subgraph import Subgraph
