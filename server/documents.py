@@ -15,7 +15,9 @@ from server.errors import RequestError, bad_request
 from server.requests import Parameters
 
 MAX_LEARNED_BYTES = 16_000_000
-"""How much text of learned documents a process keeps; the ones not used for longest go first."""
+"""What a process keeps of learned documents; the ones not used for longest go first."""
+ENTRY_BYTES = 250
+"""What a document takes besides its text: many short ones would fill the memory otherwise."""
 SHA256_PREFIX = "sha256:"
 
 
@@ -128,8 +130,7 @@ class _Learned:
 
 
 def _size(text: str) -> int:
-    """About how many bytes a text takes with its hash and its place."""
-    return sys.getsizeof(text) + 300
+    return sys.getsizeof(text) + ENTRY_BYTES
 
 
 def _persisted_hash(extensions: Mapping[str, Any]) -> str | None:

@@ -10,8 +10,6 @@ from server.errors import RequestError
 from server.requests import Parameters
 from tests.subgraph import Subgraph
 
-pytestmark = pytest.mark.one_driver
-
 QUERY = '{ user(by: {handle: "nobody"}) { id } }'
 HASH = hashlib.sha256(QUERY.encode()).hexdigest()
 NOBODY = {"data": {"user": None}}
@@ -77,7 +75,7 @@ def test_documents_not_used_for_longest_are_forgotten() -> None:
         except RequestError:
             return False
 
-    third = MAX_LEARNED_BYTES // 3 - 1000  # leaves room for what a text takes besides
+    third = MAX_LEARNED_BYTES // 3 - 1000
     first, second, last = (learn(letter * third) for letter in "abc")
     assert is_known(first)
     newest = learn("d" * third)
@@ -90,6 +88,9 @@ def test_documents_not_used_for_longest_are_forgotten() -> None:
     too_long = learn("e" * (MAX_LEARNED_BYTES + 1))
     assert not is_known(too_long)
     assert is_known(newest)
+    for number in range(MAX_LEARNED_BYTES // 300):
+        learn(f"{{ a{number} }}")
+    assert not is_known(newest)
 
 
 TRUSTED = {"known": QUERY, f"sha256:{HASH}": QUERY, "other": "query Other { __typename }"}
