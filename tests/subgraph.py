@@ -1,6 +1,6 @@
 """A client of the subgraph in one process with it: asks over HTTP, as anybody."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,38 @@ class Clock:
         self.moment += timedelta(**duration)
 
 
-class Subgraph:
+class HTTPClient:
+    """Asks one address over HTTP; `token_of` signs for the people it asks as."""
+
+    def __init__(self, http: AsyncClient, address: str, token_of: Callable[[str], str]) -> None:
+        self.http = http
+        self.address = address
+        self._token_of = token_of
+
+    async def post(self, query: str, token: str | None = None, **variables: Any) -> Response:
+        """The HTTP answer to an operation."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        body = {"query": query, "variables": variables}
+        return await self.http.post(self.address, json=body, headers=headers)
+
+    async def ask(
+        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
+    ) -> Any:
+        """The whole answer to an operation of this person; anonymous without one."""
+        if viewer is not None:
+            token = self._token_of(viewer)
+        return (await self.post(query, token, **variables)).json()
+
+    async def data(
+        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
+    ) -> Any:
+        """The data of an answer that has no errors."""
+        answer = await self.ask(query, viewer, token=token, **variables)
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+
+class Subgraph(HTTPClient):
     """The whole subgraph over a store, and what tests do with it again and again."""
 
     def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
@@ -49,7 +80,8 @@ class Subgraph:
         self.identity = identity_of(settings)
         self.app: Starlette = create_app(settings, store, self.identity, now=clock)
         transport = ASGITransport(self.app, raise_app_exceptions=True)
-        self.http = AsyncClient(transport=transport, base_url="http://subgraph")
+        http = AsyncClient(transport=transport, base_url="http://subgraph")
+        super().__init__(http, "/graphql", self.token)
 
     @property
     def policy(self) -> Policy:
@@ -71,28 +103,6 @@ class Subgraph:
             scopes=default if scopes is None else scopes,
             lifetime_seconds=lifetime_seconds,
         )
-
-    async def post(self, query: str, token: str | None = None, **variables: Any) -> Response:
-        """The HTTP answer to an operation."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        body = {"query": query, "variables": variables}
-        return await self.http.post("/graphql", json=body, headers=headers)
-
-    async def ask(
-        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
-    ) -> Any:
-        """The whole answer to an operation of this person; anonymous without one."""
-        if viewer is not None:
-            token = self.token(viewer)
-        return (await self.post(query, token, **variables)).json()
-
-    async def data(
-        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
-    ) -> Any:
-        """The data of an answer that has no errors."""
-        answer = await self.ask(query, viewer, token=token, **variables)
-        assert "errors" not in answer, answer
-        return answer["data"]
 
     async def register(self, handle: str, **values: Any) -> str:
         """The id of a new user."""

@@ -1,7 +1,6 @@
 """Fixtures: gateways for the session, in front of the subgraph of each test."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import httpx
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests.gateway.door import Door, bad_gateway
 from tests.gateway.gateways import Gateways, free_port
 from tests.listening import listening, until
-from tests.subgraph import Subgraph
+from tests.subgraph import HTTPClient, Subgraph
 
 CREATE = """mutation ($name: String!, $ownerId: ID!, $ownerColor: String) {
   createPlaylist(name: $name, ownerId: $ownerId, ownerColor: $ownerColor) { id }
@@ -17,34 +16,14 @@ CREATE = """mutation ($name: String!, $ownerId: ID!, $ownerColor: String) {
 LIKE = "mutation ($id: ID!, $userId: ID!) { like(mediaId: $id, userId: $userId) { id } }"
 
 
-class Client:
-    """Asks one address over HTTP; `setup` is how the gateway is run that answers there."""
+class Client(HTTPClient):
+    """A client of one address; `setup` is how the gateway is run that answers there."""
 
     def __init__(
         self, http: httpx.AsyncClient, address: str, subgraph: Subgraph, setup: str = ""
     ) -> None:
-        self.address = address
+        super().__init__(http, address, subgraph.token)
         self.setup = setup
-        self._http = http
-        self._subgraph = subgraph
-
-    async def ask(
-        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
-    ) -> Any:
-        """The whole answer to an operation of this person; anonymous without one."""
-        if viewer is not None:
-            token = self._subgraph.token(viewer)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        body = {"query": query, "variables": variables}
-        return (await self._http.post(self.address, json=body, headers=headers)).json()
-
-    async def data(
-        self, query: str, viewer: str | None = None, *, token: str | None = None, **variables: Any
-    ) -> Any:
-        """The data of an answer that has no errors."""
-        answer = await self.ask(query, viewer, token=token, **variables)
-        assert "errors" not in answer, answer
-        return answer["data"]
 
 
 class OtherTeams:
