@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -75,14 +75,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await store.ensure_indexes()
-        repairing = asyncio.create_task(repair_forever(store, now))
-        try:
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(store.close)
+            await store.ensure_indexes()
+            repairing = asyncio.create_task(repair_forever(store, now))
+            closing.push_async_callback(stop, repairing)
+            closing.push_async_callback(callbacks.close)
             yield
-        finally:
-            await callbacks.close()
-            await stop(repairing)
-            await store.close()
 
     routes: Sequence[BaseRoute] = [
         Route(ENDPOINT, http),

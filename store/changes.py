@@ -110,6 +110,7 @@ class ChangeFeed:
 
     async def _begin(self) -> None:
         if self._task is None or self._task.done():
+            self._ready.clear()
             self._task = asyncio.create_task(self._run())
         try:
             async with asyncio.timeout(READY_SECONDS):
