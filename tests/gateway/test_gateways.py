@@ -343,6 +343,18 @@ async def test_a_gateway_sends_each_operation_once_and_then_its_hash(
     assert [body["variables"] for body in bodies] == [references(ada)] * 4
 
 
+@pytest.mark.parametrize("gateway", showing("APQ"), indirect=True)
+async def test_the_text_behind_an_unknown_hash_comes_with_the_token(
+    subgraph: Subgraph, gateway: Client, door: Door
+) -> None:
+    ada = await subgraph.register("ada.berg", locale="sv")
+    data = await gateway.data(MINE, ada)
+    assert data == {"viewer": {"user": {"handle": "ada.berg", "private": {"locale": "sv"}}}}
+    requests = door.taken()
+    assert ["query" in request.body for request in requests] == [False, True]
+    assert len({request.headers["authorization"] for request in requests}) == 1
+
+
 async def test_apollo_gateway_does_not_start_with_access_directives(
     gateways: Gateways, door: Door
 ) -> None:

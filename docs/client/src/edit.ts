@@ -40,9 +40,15 @@ export async function updateProfile(client: Client, input: UpdateProfileInput): 
   });
 }
 
-export async function changeHandle(client: Client, input: ChangeHandleInput): Promise<Outcome> {
+/** Changes the handle, or with `dryRun` only tells whether that would be refused. */
+export async function changeHandle(
+  client: Client,
+  input: ChangeHandleInput,
+  dryRun = false,
+): Promise<Outcome> {
   return once(async (control) => {
-    const data = await client.mutate(ChangeHandle, { input: { ...input, control } });
+    const tried = { ...input, control: { ...control, dryRun } };
+    const data = await client.mutate(ChangeHandle, { input: tried });
     return outcome(data.changeHandle);
   });
 }

@@ -44,7 +44,8 @@ async function edit(): Promise<void> {
   const rev = me.user.rev ?? 0;
   const edited = await updateProfile(client, { bio: `Edited after revision ${rev}` });
   console.log("Bio:", told(edited));
-  console.log("Handle:", told(await changeHandle(client, { handle })));
+  // Tried out only: a handle that was given up cannot be had back for days.
+  console.log("Handle:", told(await changeHandle(client, { handle }, true)));
   if ("advice" in edited) return;
   // From the revision that was seen, so that it does not matter how late this is.
   for await (const change of profileChanges(client, id, rev)) {

@@ -2,12 +2,13 @@
 import { defineConfig, MemPubSub } from "@graphql-hive/gateway";
 
 export const gatewayConfig = defineConfig({
-  propagateHeaders: {
-    fromClientToSubgraphs: ({ request }) => ({
-      authorization: request.headers.get("authorization") ?? undefined,
-    }),
+  transportEntries: {
+    users: {
+      // What `propagateHeaders` adds is missing when a text follows an unknown hash.
+      headers: [["authorization", "{context.headers.authorization}"]],
+      options: JSON.parse(process.env.USERS_TRANSPORT),
+    },
   },
-  transportEntries: { users: { options: JSON.parse(process.env.USERS_TRANSPORT) } },
   pubsub: new MemPubSub(),
   webhooks: true,
 });
