@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import strawberry
 from graphql import (
@@ -56,6 +56,9 @@ from store.errors import StoreFault
 TOO_LONG = "It took too long; a mutation may have been carried out."
 CACHE_POLICIES = 1000
 """Operations whose cache policy is remembered."""
+
+Execution = Literal["compiled", "reference"]
+"""How operations are run: as compiled plans where that is possible, or all on graphql-core."""
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +120,15 @@ class OneOperation(SchemaExtension):
 class FederatedSchema(Schema):
     """A schema that answers a gateway; representations are hostile until coerced."""
 
-    def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        profile: Profile = Profile.PORTABLE,
+        execution: Execution = "compiled",
+        **parts: Any,
+    ) -> None:
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
+        self.execution = execution
         check_field_sets(self.graphql)
         self._entities = dict(_entities(self.graphql))
         self._cache_policy = lru_cache(CACHE_POLICIES)(partial(cache_policy, self.graphql))

@@ -5,7 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
-from schema.federation import FederatedSchema, ServiceQuery
+from schema.federation import Execution, FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
 from schema.mutations import ERROR_TYPES
@@ -29,10 +29,13 @@ class Subscription(ChangeSubscriptions):
     """What can be followed as it happens."""
 
 
-def build_schema(profile: Profile = Profile.PORTABLE) -> FederatedSchema:
+def build_schema(
+    profile: Profile = Profile.PORTABLE, *, execution: Execution = "compiled"
+) -> FederatedSchema:
     """The User subgraph's schema. Raises: FieldSetError when a key names no field."""
     return FederatedSchema(
         profile=profile,
+        execution=execution,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

@@ -52,7 +52,7 @@ def create_app(
     Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
     closed before: a stream goes on for ever.
     """
-    schema = build_schema(settings.federation_profile)
+    schema = build_schema(settings.federation_profile, execution=settings.execution)
     policy = settings.policy
 
     def make_request(viewer: Viewer | None) -> Request:

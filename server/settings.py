@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     request_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="The longest time for one request, in seconds."
     )
+    execution: Literal["compiled", "reference"] = Field(
+        "compiled",
+        description="Run operations as compiled plans, or all on the reference executor, "
+        "graphql-core.",
+    )
     max_body_bytes: int = Field(
         1_000_000, ge=1000, description="The longest request body, in bytes."
     )
