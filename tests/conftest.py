@@ -1,21 +1,39 @@
-"""Fixtures: an engine for the session, a database for each test, on each driver."""
+"""Fixtures: an engine for the session, a database for each test, each driver and execution."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 import pytest
 from pymongo.monitoring import CommandListener
 
+from schema.federation import Execution
 from server.settings import Settings
 from store.driver import DriverName
 from store.engine import start_engine
 from store.store import Store
 from tests.subgraph import Clock, Subgraph
 
-DRIVERS = os.environ.get("USERGRAPH_MONGODB_DRIVER", "motor,pymongo").split(",")
+
+class Variant(NamedTuple):
+    """What a test runs on; tests see it as the fixtures `driver` and `execution`."""
+
+    driver: DriverName
+    execution: Execution
+
+
+def _chosen(setting: str, *every: str) -> list[str]:
+    return [os.environ[setting]] if setting in os.environ else list(every)
+
+
+DRIVERS = _chosen("USERGRAPH_MONGODB_DRIVER", "motor", "pymongo")
+EXECUTIONS = _chosen("USERGRAPH_EXECUTION", "compiled", "reference")
+# In pairs, so that both ways of execution cost no run more than both drivers alone.
+PAIRS = islice(zip(cycle(DRIVERS), cycle(EXECUTIONS)), max(len(DRIVERS), len(EXECUTIONS)))
+VARIANTS = [Variant(cast(DriverName, driver), cast(Execution, how)) for driver, how in PAIRS]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,17 +53,29 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs tests on each driver, but those that do not see the store on the first one alone."""
-    if "driver" in metafunc.fixturenames:
+    """Runs tests on each variant, but those that do not see the store on the first one alone."""
+    if "variant" in metafunc.fixturenames:
         is_alone = metafunc.definition.get_closest_marker("one_driver")
-        drivers = DRIVERS[:1] if is_alone else DRIVERS
-        metafunc.parametrize("driver", drivers, indirect=True, scope="session")
+        variants = VARIANTS[:1] if is_alone else VARIANTS
+        metafunc.parametrize("variant", variants, ids="-".join, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def driver(request: pytest.FixtureRequest) -> DriverName:
+def variant(request: pytest.FixtureRequest) -> Variant:
+    """What the test runs on."""
+    return cast(Variant, request.param)
+
+
+@pytest.fixture(scope="session")
+def driver(variant: Variant) -> DriverName:
     """The driver of the test."""
-    return cast(DriverName, request.param)
+    return variant.driver
+
+
+@pytest.fixture(scope="session")
+def execution(variant: Variant) -> Execution:
+    """What runs the operations of the test."""
+    return variant.execution
 
 
 class Commands(CommandListener):
@@ -98,8 +128,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def subgraph(store: Store, clock: Clock, data_dir: Path) -> AsyncIterator[Subgraph]:
+def settings(data_dir: Path, execution: Execution) -> Settings:
+    """The settings of the subgraph."""
+    return Settings(data_dir=data_dir, execution=execution)
+
+
+@pytest.fixture
+async def subgraph(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Subgraph]:
     """The subgraph over the store."""
-    subgraph = Subgraph(Settings(data_dir=data_dir), store, clock)
+    subgraph = Subgraph(settings, store, clock)
     async with subgraph.http:
         yield subgraph

@@ -191,7 +191,8 @@ class ProductQuery(ServiceQuery):
 def products_schema(profile: Profile = Profile.PORTABLE) -> FederatedSchema:
     """The subgraph under test."""
     types = [Inventory, User, DeprecatedProduct]
-    return FederatedSchema(profile=profile, query=ProductQuery, types=types)
+    execution = Settings().execution
+    return FederatedSchema(profile=profile, execution=execution, query=ProductQuery, types=types)
 
 
 @strawberry.federation.type(name="User", keys=["email"])
@@ -277,7 +278,8 @@ class InventoryQuery(ServiceQuery):
 
 def inventory_schema() -> FederatedSchema:
     """The subgraph of another team."""
-    return FederatedSchema(query=InventoryQuery, types=[Warehouse, Employee])
+    types = [Warehouse, Employee]
+    return FederatedSchema(execution=Settings().execution, query=InventoryQuery, types=types)
 
 
 def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:

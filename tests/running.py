@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from signal import SIGINT, SIGKILL
 
-from server.settings import Settings
+from server.settings import PREFIX, Settings
 from server.tokens import development_token
 
 PATIENCE_SECONDS = 60.0
@@ -18,10 +18,17 @@ GREETING = "Usergraph answers at "
 
 
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
-    """The environment of a `usergraph` process with these settings and no others."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("USERGRAPH_")}
-    named = {f"USERGRAPH_{name.upper()}": value for name, value in settings.items()}
-    return {**kept, "USERGRAPH_DATA_DIR": str(data_dir), **named}
+    """The environment of a `usergraph` process with these settings.
+
+    Of others it has only how operations are executed, which is chosen for all tests.
+    """
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(PREFIX) or key == f"{PREFIX}EXECUTION"
+    }
+    named = {f"{PREFIX}{name.upper()}": value for name, value in settings.items()}
+    return {**kept, f"{PREFIX}DATA_DIR": str(data_dir), **named}
 
 
 def usergraph(

@@ -207,6 +207,7 @@ async def test_only_the_ids_of_its_manifest_travel(
     ben = await ada_and_her_followers(subgraph)
     settings = Settings(
         data_dir=subgraph.settings.data_dir,
+        execution=subgraph.settings.execution,
         trusted_documents=client / MANIFEST,
         trusted_documents_only=True,
     )

@@ -324,7 +324,8 @@ async def test_required_fields_reach_into_the_types_of_a_union(subgraph: Subgrap
         {"__typename": "Zoo", "id": 1, "pets": [{"__typename": "Bird", "song": {"$gt": ""}}]},
         {"__typename": "Zoo", "id": 1},
     ]
-    result = await FederatedSchema(query=Query).execute(
+    schema = FederatedSchema(query=Query, execution=subgraph.settings.execution)
+    result = await schema.execute(
         "query ($r: [_Any!]!) { _entities(representations: $r) { ... on Zoo { noise } } }",
         variable_values={"r": representations},
         context_value=Request(viewer=None, store=subgraph.store, now=subgraph.clock),

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,9 +26,10 @@ MESSAGES = {EVENTS: "\n\n", PARTS: "--graphql"}
 
 
 @pytest.fixture
-async def subgraph(store: Store, clock: Clock, data_dir: Path) -> AsyncIterator[Subgraph]:
+async def subgraph(settings: Settings, store: Store, clock: Clock) -> AsyncIterator[Subgraph]:
     """The subgraph, with quick heartbeats."""
-    subgraph = Subgraph(Settings(data_dir=data_dir, heartbeat_seconds=0.2), store, clock)
+    quick = settings.model_copy(update={"heartbeat_seconds": 0.2})
+    subgraph = Subgraph(quick, store, clock)
     async with subgraph.http:
         yield subgraph
 
@@ -176,16 +176,20 @@ async def test_a_stream_has_no_head(client: httpx.AsyncClient, accept: str) -> N
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"])
 async def test_only_a_subscription_may_take_long(
-    store: Store, clock: Clock, data_dir: Path, accept: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    accept: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def never(_: object) -> dict[str, User]:
         await asyncio.sleep(30)
         return {}
 
     monkeypatch.setattr(store.users, "by_ids", never)
-    settings = Settings(data_dir=data_dir, request_timeout_seconds=0.05)
+    hasty = settings.model_copy(update={"request_timeout_seconds": 0.05})
     query = '{ user(by: {id: "0000000000000000000000"}) { id } }'
-    async with Subgraph(settings, store, clock).http as http:
+    async with Subgraph(hasty, store, clock).http as http:
         answer = await http.post("/graphql", json={"query": query}, headers={"accept": accept})
     assert '"code":"TIMEOUT"' in answer.text
 

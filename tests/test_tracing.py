@@ -244,7 +244,7 @@ class Query:
 @pytest.fixture
 def ask(subgraph: Subgraph) -> Any:
     """Asks a schema whose fields break and whose arguments have the names of ours."""
-    schema = FederatedSchema(query=Query).traced
+    schema = FederatedSchema(query=Query, execution=subgraph.settings.execution).traced
 
     async def run(query: str) -> Any:
         context = Request(viewer=None, store=subgraph.store, now=subgraph.clock)
