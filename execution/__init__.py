@@ -12,12 +12,15 @@ completed by graphql-core itself, at its path; operations that use something tha
 are executed by it as a whole. `execution` knows nothing of users.
 """
 
+from execution.cache import OperationCache, PreparedOperation
 from execution.executor import compiled_executor
 from execution.operation import CompiledOperation, compile_operation, execute
 from execution.plan import UnsupportedOperation
 
 __all__ = [
     "CompiledOperation",
+    "OperationCache",
+    "PreparedOperation",
     "UnsupportedOperation",
     "compile_operation",
     "compiled_executor",

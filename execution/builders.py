@@ -20,6 +20,7 @@ from execution.plan import (
     Build,
     Constant,
     Entry,
+    Failed,
     Inline,
     IrregularValue,
     Items,
@@ -48,7 +49,7 @@ class Sources:
         if (
             class_ is type(None)
             or source is Undefined
-            or isinstance(source, BaseException | GeneratorType | type)
+            or isinstance(source, BaseException | GeneratorType | type | Failed)
             or hasattr(class_, "__await__")
             or callable(source)
         ):

@@ -7,8 +7,8 @@ from graphql import GraphQLField
 
 from execution.arguments import Arguments, reference_arguments
 from execution.builders import reading_of
-from execution.plan import Column, Reader
-from execution.running import Failed, Level, Run, resolve_info
+from execution.plan import Column, Failed, Reader
+from execution.running import Level, Run, resolve_info
 
 Call = Callable[[Run, Column, Level], list[Any]]
 """A value, an awaitable or a `Failed` for every parent of the level."""

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 from graphql import DocumentNode, OperationDefinitionNode
 from graphql.execution import ExecutionResult, Executor
@@ -12,10 +12,8 @@ from execution.operation import CompiledOperation, facts_of
 
 MAX_OPERATIONS = 1000
 
-E = TypeVar("E", bound=type[Executor[Any]])
 
-
-def compiled_executor(executor_class: E) -> E:
+def compiled_executor(executor_class: type[Executor[Any]]) -> type[Executor[Any]]:
     """The executor class, but it runs plans; what they cannot do, it does itself.
 
     Plans are kept by the operation's node, so that a subscription, whose events are executed one
@@ -31,7 +29,7 @@ def compiled_executor(executor_class: E) -> E:
             answer = None
             if serially is None and self._is_plain():
                 answer = self._compiled().execute_in(self)
-            return super().execute_operation(serially) if answer is None else answer  # type: ignore[no-any-return]
+            return super().execute_operation(serially) if answer is None else answer
 
         def _is_plain(self) -> bool:
             middleware = self.middleware_manager

@@ -23,6 +23,15 @@ class IrregularValue(Exception):
     """A value that compiled code is not certain of: graphql-core completes that one."""
 
 
+class Failed:
+    """Stands for the value of a field that could not be had."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """A value that is read as an attribute of its source."""

@@ -23,19 +23,10 @@ from graphql.pyutils.path import Path
 
 from execution.builders import Sources
 from execution.leaves import NEVER_AWAITED
-from execution.plan import Column, IrregularValue, ObjectPlan
+from execution.plan import Column, Failed, IrregularValue, ObjectPlan
 
 Pending: TypeAlias = Awaitable[None] | None
 """What is still to be awaited; None when all is done."""
-
-
-class Failed:
-    """Stands for the value of a field that could not be had."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
 
 
 class Run:

@@ -17,7 +17,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -25,8 +24,8 @@ from graphql import (
     OperationType,
     SelectionSetNode,
     get_named_type,
+    get_operation_ast,
     is_composite_type,
-    parse,
 )
 from strawberry.types import ExecutionResult
 
@@ -119,18 +118,13 @@ def cache_extensions(
 
 
 def cache_policy(
-    schema: GraphQLSchema, text: str, operation_name: str | None
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None
 ) -> CachePolicy | None:
     """The policy of an operation; None when its answer is not to be kept.
 
-    Mutations, subscriptions, introspection and what cannot be read have none. A document that is
-    not valid may have one: its answer has errors.
+    Mutations, subscriptions and introspection have none.
     """
-    try:
-        document = parse(text, no_location=True)
-    except GraphQLError:
-        return None
-    operation = _operation(document, operation_name)
+    operation = get_operation_ast(document, operation_name)
     if operation is None or operation.operation is not OperationType.QUERY:
         return None
     fields = list(_fields(schema, document, operation))
@@ -142,15 +136,6 @@ def cache_policy(
 
 def _is_whole(result: ExecutionResult) -> bool:
     return result.data is not None and not result.errors
-
-
-def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
-    operations = [
-        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
-    ]
-    if name is not None:
-        operations = [node for node in operations if node.name and node.name.value == name]
-    return operations[0] if len(operations) == 1 else None
 
 
 def _fields(

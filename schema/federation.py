@@ -10,11 +10,12 @@ import secrets
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import cached_property, lru_cache, partial
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, cast
 
 import strawberry
 from graphql import (
+    DocumentNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
@@ -34,6 +35,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
+from execution.strawberry_schema import CompiledSchema
 from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
 from resolvers.request import Request
@@ -54,11 +56,8 @@ from schema.tracing import Tracing
 from store.errors import StoreFault
 
 TOO_LONG = "It took too long; a mutation may have been carried out."
-CACHE_POLICIES = 1000
-"""Operations whose cache policy is remembered."""
-
-Execution = Literal["compiled", "reference"]
-"""How operations are run: as compiled plans where that is possible, or all on graphql-core."""
+POLICY = "cache policy"
+"""What the cache policy of a prepared operation is kept under."""
 
 logger = logging.getLogger(__name__)
 
@@ -96,50 +95,50 @@ class Entity(NamedTuple):
 
 
 class OneOperation(SchemaExtension):
-    """Refuses a document of several operations that does not say which one to run.
-
-    Source: GraphQL specification, section 6.1, GetOperation.
-    """
+    """Refuses a document of several operations that does not say which one to run."""
 
     def on_parse(self) -> Iterator[None]:
         """Looks at the document once it is parsed."""
         yield
         context = self.execution_context
-        document = context.graphql_document
-        if document is None or context._provided_operation_name is not None:
-            return
-        if sum(isinstance(node, OperationDefinitionNode) for node in document.definitions) > 1:
-            context.pre_execution_errors = [
-                GraphQLError(
-                    "Expected operationName to name one of the operations.",
-                    extensions={"code": "OPERATION_RESOLUTION_FAILURE"},
-                )
-            ]
+        if context.graphql_document is not None:
+            errors = several_operations(context.graphql_document, context._provided_operation_name)
+            context.pre_execution_errors = errors or None
 
 
-class FederatedSchema(Schema):
+class FederatedSchema(CompiledSchema, Schema):
     """A schema that answers a gateway; representations are hostile until coerced."""
 
-    def __init__(
-        self,
-        *,
-        profile: Profile = Profile.PORTABLE,
-        execution: Execution = "compiled",
-        **parts: Any,
-    ) -> None:
+    checked_before = (OneOperation,)
+
+    def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
-        self.execution = execution
         check_field_sets(self.graphql)
         self._entities = dict(_entities(self.graphql))
-        self._cache_policy = lru_cache(CACHE_POLICIES)(partial(cache_policy, self.graphql))
         self.sdl = sdl_of(self.as_str(), Profile(profile))
+
+    def check(self, document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
+        """What is wrong with a document before it is validated: several operations."""
+        return several_operations(document, operation_name)
 
     def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
         """The cache policy of an operation; None when its answer is not to be kept.
 
-        Parses a document the first time it comes.
+        It is worked out once for a document that is remembered.
         """
-        return self._cache_policy(query, operation_name) if len(query) <= MAX_TEXT else None
+        if len(query) > MAX_TEXT:
+            return None
+        try:
+            prepared = self.operations.find(query, operation_name)
+        except RecursionError:
+            return None
+        if prepared.errors or prepared.document is None:
+            return None
+        if POLICY not in prepared.attached:
+            policy = cache_policy(self.graphql, prepared.document, operation_name)
+            prepared.attached[POLICY] = policy
+        found: CachePolicy | None = prepared.attached[POLICY]
+        return found
 
     @property
     def graphql(self) -> GraphQLSchema:
@@ -250,6 +249,20 @@ class FederatedSchema(Schema):
                     raise _bad_representation(f"field {error}") from None
         keys = " or ".join("{" + key.fields + "}" for key in entity.keys)
         raise _bad_representation(f"a key of {name}: {keys}")
+
+
+def several_operations(document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
+    """An error, when the document holds several operations and none is named.
+
+    Source: GraphQL specification, section 6.1, GetOperation.
+    """
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    ]
+    if operation_name is not None or len(operations) < 2:
+        return []
+    message = "Expected operationName to name one of the operations."
+    return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]
 
 
 @strawberry.type(name="_Service", description="What a gateway asks a subgraph about itself.")

@@ -3,9 +3,10 @@
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from execution.strawberry_schema import Execution
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
-from schema.federation import Execution, FederatedSchema, ServiceQuery
+from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
 from schema.mutations import ERROR_TYPES

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from pymongo.monitoring import CommandListener
 
-from schema.federation import Execution
+from execution.strawberry_schema import Execution
 from server.settings import Settings
 from store.driver import DriverName
 from store.engine import start_engine

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType
+from graphql import GraphQLObjectType, parse
 
 from resolvers.visibility import EVERYBODY, VISIBLE_TO
-from schema.caching import MAX_AGE_SECONDS, MAX_TEXT, CachePolicy, is_private
+from schema.caching import MAX_AGE_SECONDS, MAX_TEXT, CachePolicy, cache_policy, is_private
 from schema.roots import build_schema
 from server.settings import Settings
 from store.ids import new_id
@@ -152,27 +152,24 @@ def test_the_named_operation_counts() -> None:
     assert SCHEMA.cache_policy(query, "C") is None
 
 
-def test_a_document_is_parsed_once_and_only_so_many_are_remembered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_policy_of_a_document_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
     schema = build_schema()
     schema.cache_policy("{ users(ids: []) { id } }", None)
-    monkeypatch.setattr("schema.caching.parse", None)
+    monkeypatch.setattr("schema.federation.cache_policy", None)
     assert schema.cache_policy("{ users(ids: []) { id } }", None) == PUBLIC
-    assert schema._cache_policy.cache_parameters()["maxsize"] == 1000
 
 
 def test_fragments_may_lead_deeper_than_any_stack() -> None:
     chain = "".join(f"fragment F{n} on User{{...F{n + 1}}}" for n in range(600))
     query = f"{{users(ids: []){{...F0}}}}{chain} fragment F600 on User{{country}}"
     assert len(query) < MAX_TEXT
-    assert SCHEMA.cache_policy(query, None) == PRIVATE
+    assert cache_policy(SCHEMA.graphql, parse(query), None) == PRIVATE
     step = "followers { edges { node {" * 40 + " id " + "} } }" * 40
     deep = "".join(f" fragment G{n} on User {{ {step.replace('id', f'...G{n + 1}')} }}"
                    for n in range(8))  # fmt: skip
     query = f"{{ users(ids: []) {{ ...G0 }} }} {deep} fragment G8 on User {{ id }}"
     assert len(query) < MAX_TEXT
-    assert SCHEMA.cache_policy(query, None) is None
+    assert cache_policy(SCHEMA.graphql, parse(query), None) is None
 
 
 def test_fragments_that_multiply_are_looked_at_once() -> None:
