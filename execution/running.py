@@ -10,6 +10,7 @@ Source: GraphQL specification, section 6.4, Executing Fields.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from types import CoroutineType
 from typing import Any, NoReturn, TypeAlias
 
@@ -311,8 +312,8 @@ def complete_objects(run: Run, column: Column, level: Level, values: list[Any]) 
         try:
             level.outputs[index][column.key] = below.add(value, index, 0)
         except _RuntimeType as type_:
-            completed = _complete_as(type_.found, run, column, level, index, None, value)
-            _add(pending, _complete_field_later(run, column, level, index, completed))
+            complete = partial(_complete_as, type_.found, run, column, level, index, None, value)
+            _add(pending, _complete_field(run, column, level, index, complete))
         except Exception:
             _add(pending, _complete_elsewhere(run, column, level, index, value))
     pending.extend(below.run_all())
@@ -343,13 +344,16 @@ def complete_lists(run: Run, column: Column, level: Level, values: list[Any]) ->
             try:
                 items[place] = below.add(item, index, place)
             except _RuntimeType as type_:
-                completed = _complete_as(type_.found, run, column, level, index, place, item)
-                later = _complete_item_later(run, column, level, index, place, items, completed)
-                pending.append(later)
+                complete = partial(
+                    _complete_as, type_.found, run, column, level, index, place, item
+                )
+                _add(pending, _complete_item(run, column, level, index, place, items, complete))
             except Exception:
                 _add(pending, _complete_item_elsewhere(run, column, level, index, place, item))
-                if level.outputs[index].get(column.key) is not items:
-                    break  # the list became null, and graphql-core would stop here too
+            else:
+                continue
+            if level.outputs[index].get(column.key) is not items:
+                break  # the list became null, and graphql-core would stop here too
     pending.extend(below.run_all())
     return together(run, pending)
 
@@ -445,20 +449,28 @@ def _complete_elsewhere(run: Run, column: Column, level: Level, index: int, valu
     path = path_of(column, level, index)
     executor = run.executor
     info = executor.build_resolve_info(column.field, column.nodes, column.parent_type, path)
+    complete = partial(
+        executor.complete_value, column.return_type, column.details, info, path, value, None
+    )
+    return _complete_field(run, column, level, index, complete)
+
+
+def _complete_field(
+    run: Run, column: Column, level: Level, index: int, complete: Callable[[], Any]
+) -> Pending:
     try:
-        completed = executor.complete_value(
-            column.return_type, column.details, info, path, value, None
-        )
+        completed = complete()
     except Exception as error:
+        path = path_of(column, level, index)
         _fail_field(run, column, level, index, _located(error, column, path))
         return None
-    if executor.is_awaitable(completed):
+    if run.executor.is_awaitable(completed):
         return _complete_field_later(run, column, level, index, completed)
     level.outputs[index][column.key] = completed
     return None
 
 
-async def _complete_as(
+def _complete_as(
     type_: Any,
     run: Run,
     column: Column,
@@ -467,18 +479,23 @@ async def _complete_as(
     place: int | None,
     source: Any,
 ) -> Any:
-    """The source completed as an object of the type that was resolved for it."""
+    """The source as an object of the type resolved for it, or an awaitable. It may raise."""
     executor, details = run.executor, column.details
     field_path = path_of(column, level, index)
     path = field_path if place is None else field_path.add_key(place, None)
     info = executor.build_resolve_info(column.field, column.nodes, column.parent_type, field_path)
-    if _is_awaitable(type_):
-        type_ = await type_
     abstract = column.abstract_type
     assert abstract is not None
-    type_ = executor.ensure_valid_runtime_type(type_, abstract, details, info, source)
-    completed = executor.complete_object_value(type_, details, info, path, source, None)
-    return await completed if executor.is_awaitable(completed) else completed
+
+    def complete(name: Any) -> Any:
+        runtime_type = executor.ensure_valid_runtime_type(name, abstract, details, info, source)
+        return executor.complete_object_value(runtime_type, details, info, path, source, None)
+
+    async def complete_later() -> Any:
+        completed = complete(await type_)
+        return await completed if executor.is_awaitable(completed) else completed
+
+    return complete_later() if _is_awaitable(type_) else complete(type_)
 
 
 async def _complete_field_later(
@@ -507,23 +524,38 @@ def _complete_item_elsewhere(
     item_type = column.item_type
     assert item_type is not None
     items = level.outputs[index][column.key]
-    completed: Any
     if executor.is_awaitable(item):
-        completed = executor.complete_awaitable_list_item_value(
+        later = executor.complete_awaitable_list_item_value(
             item, item_type, column.details, info, path, None
         )
-        return _complete_item_later(run, column, level, index, place, items, completed)
-    found: list[Any] = []
+        return _complete_item_later(run, column, level, index, place, items, later)
+
+    def complete() -> Any:
+        found: list[Any] = []
+        executor.complete_list_item_value(item, found, item_type, column.details, info, path, None)
+        return found[0]
+
+    return _complete_item(run, column, level, index, place, items, complete)
+
+
+def _complete_item(
+    run: Run,
+    column: Column,
+    level: Level,
+    index: int,
+    place: int,
+    items: list[Any],
+    complete: Callable[[], Any],
+) -> Pending:
     try:
-        pending = executor.complete_list_item_value(
-            item, found, item_type, column.details, info, path, None
-        )
+        completed = complete()
     except Exception as error:
+        path = path_of(column, level, index).add_key(place, None)
         _fail_item(run, column, level, index, place, items, _located(error, column, path))
         return None
-    if pending:
-        return _complete_item_later(run, column, level, index, place, items, found[0])
-    items[place] = found[0]
+    if run.executor.is_awaitable(completed):
+        return _complete_item_later(run, column, level, index, place, items, completed)
+    items[place] = completed
     return None
 
 
