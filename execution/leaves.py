@@ -16,7 +16,7 @@ from graphql import (
 )
 from graphql.type import GraphQLLeafType
 
-from execution.plan import Build, IrregularValue
+from execution.plan import Build, Failed, IrregularValue
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 MAX_ENUM_CLASSES = 10
@@ -105,7 +105,9 @@ def _enum_leaf(type_: GraphQLEnumType) -> Build:
 def _coerced_leaf(coerce: Callable[[Any], Any]) -> Build:
     def leaf(value: Any) -> Any:
         if value.__class__ not in NEVER_AWAITED and (
-            isinstance(value, Exception) or value is Undefined or hasattr(value, "__await__")
+            isinstance(value, Exception | Failed)
+            or value is Undefined
+            or hasattr(value, "__await__")
         ):
             raise IrregularValue
         result = coerce(value)
