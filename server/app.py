@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipelines.repair import repair_forever
 from resolvers.caching import CacheTags
@@ -32,6 +34,21 @@ from store.errors import StoreFault
 from store.store import Store
 
 ENDPOINT = "/graphql"
+
+
+class Application(Starlette):
+    """The routes; requests for the endpoint itself take the shortest way to it."""
+
+    def __init__(self, endpoint: ASGIApp, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request, or carries one connection."""
+        if scope["type"] == "http" and scope["path"] == ENDPOINT:
+            await self._endpoint(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def utc_now() -> datetime:
@@ -91,7 +108,7 @@ def create_app(
         Route("/health/ready", partial(_ready, store)),
         *(explorer_routes(session) if session else ()),
     ]
-    app = Starlette(routes=routes, lifespan=lifespan)
+    app = Application(http, routes=routes, lifespan=lifespan)
     app.state.streams = streams
     app.state.callbacks = callbacks
     return app
