@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiodataloader import DataLoader
-
+from loaders.batch import BatchLoader
 from loaders.users import UserById
 from store.handles import holds
 from store.records import HandleClaim, User
@@ -20,8 +19,8 @@ class HandleOwner:
     user: User | None
 
 
-HandleOwnerByHandle = DataLoader[str, HandleOwner | None]
-UserByHandle = DataLoader[str, User | None]
+HandleOwnerByHandle = BatchLoader[str, HandleOwner | None]
+UserByHandle = BatchLoader[str, User | None]
 
 
 def handle_owner_by_handle(store: Store, user_by_id: UserById) -> HandleOwnerByHandle:
@@ -29,17 +28,11 @@ def handle_owner_by_handle(store: Store, user_by_id: UserById) -> HandleOwnerByH
 
     async def batch(handles: list[str]) -> list[HandleOwner | None]:
         claims = await store.handles.by_handles(handles)
-        owner_ids = [claim.user_id for claim in claims.values() if claim.user_id is not None]
-        users = {
-            user.id: user for user in await user_by_id.load_many(owner_ids) if user is not None
-        }
-        owners = {
-            handle: HandleOwner(claim, users.get(claim.user_id or ""))
-            for handle, claim in claims.items()
-        }
-        return [owners.get(handle) for handle in handles]
+        owner_ids = [claim.user_id for claim in claims if claim and claim.user_id is not None]
+        users = dict(zip(owner_ids, await user_by_id.load_many(owner_ids), strict=True))
+        return [claim and HandleOwner(claim, users.get(claim.user_id or "")) for claim in claims]
 
-    return DataLoader(batch)
+    return BatchLoader(batch)
 
 
 def user_by_handle(
@@ -54,4 +47,4 @@ def user_by_handle(
             for handle, owner in zip(handles, owners, strict=True)
         ]
 
-    return DataLoader(batch)
+    return BatchLoader(batch)

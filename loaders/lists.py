@@ -1,11 +1,11 @@
-"""Pages of a user's lists: followers, following, blocked users."""
+"""Pages of a user's lists (followers, following, blocked users), and what is between two users."""
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from aiodataloader import DataLoader
-
+from loaders.batch import BatchLoader
 from store.lists import EdgeList
 from store.records import Edge
 
@@ -18,14 +18,17 @@ class PageKey(NamedTuple):
     limit: int
 
 
-PageByKey = DataLoader[PageKey, list[Edge]]
+Pair = tuple[str, str]
+
+PageByKey = BatchLoader[PageKey, Sequence[Edge]]
+IsEdgeByPair = BatchLoader[Pair, bool]
 
 
 def page_by_key(edges: EdgeList) -> PageByKey:
     """Page key -> edges, newest first; one command per distinct page size or cursor asked for."""
 
-    async def batch(keys: list[PageKey]) -> list[list[Edge]]:
-        pages: dict[PageKey, list[Edge]] = {}
+    async def batch(keys: list[PageKey]) -> list[Sequence[Edge]]:
+        pages: dict[PageKey, Sequence[Edge]] = {}
         owners_by_limit: defaultdict[int, list[str]] = defaultdict(list)
         for key in keys:
             if key.after is None:
@@ -33,8 +36,8 @@ def page_by_key(edges: EdgeList) -> PageByKey:
 
         async def load_first(limit: int, owners: list[str]) -> None:
             found = await edges.first_pages(owners, limit)
-            for owner in owners:
-                pages[PageKey(owner, None, limit)] = found.get(owner, [])
+            for owner, page in zip(owners, found, strict=True):
+                pages[PageKey(owner, None, limit)] = page or ()
 
         async def load_next(key: PageKey) -> None:
             pages[key] = await edges.page(*key)
@@ -45,4 +48,14 @@ def page_by_key(edges: EdgeList) -> PageByKey:
         )
         return [pages[key] for key in keys]
 
-    return DataLoader(batch)
+    return BatchLoader(batch)
+
+
+def is_edge_by_pair(edges: EdgeList) -> IsEdgeByPair:
+    """(Owner, other) -> whether the other is on the owner's list; one command."""
+
+    async def batch(pairs: list[Pair]) -> list[bool]:
+        existing = await edges.existing(pairs)
+        return [pair in existing for pair in pairs]
+
+    return BatchLoader(batch)

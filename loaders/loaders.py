@@ -2,29 +2,67 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 
-from aiodataloader import DataLoader
-
-from loaders.batch import loader_of_members
-from loaders.handles import handle_owner_by_handle, user_by_handle
-from loaders.lists import page_by_key
-from loaders.users import user_by_id
+from loaders.handles import (
+    HandleOwnerByHandle,
+    UserByHandle,
+    handle_owner_by_handle,
+    user_by_handle,
+)
+from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
+from loaders.users import UserById, user_by_id
+from store.coalescing import Parts
 from store.store import Store
-
-Pair = tuple[str, str]
 
 
 class Loaders:
-    """One cache and one queue per value; must be made inside a running event loop."""
+    """One cache and one queue per value, each made when it is first used.
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
-        self.user_by_id = user_by_id(store)
-        self.handle_owner_by_handle = handle_owner_by_handle(store, self.user_by_id)
-        self.user_by_handle = user_by_handle(self.handle_owner_by_handle, now)
-        self.followers_page_by_key = page_by_key(store.follows.followers)
-        self.following_page_by_key = page_by_key(store.follows.following)
-        self.blocked_page_by_key = page_by_key(store.blocks.blocked)
-        self.is_following_by_pair: DataLoader[Pair, bool] = loader_of_members(
-            store.follows.existing
-        )
-        self.is_blocking_by_pair: DataLoader[Pair, bool] = loader_of_members(store.blocks.existing)
+    Of users at least these parts are read, by the names of the record's attributes; all without.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], datetime], user_parts: Parts = None) -> None:
+        self._store = store
+        self._now = now
+        self._user_parts = user_parts
+
+    @cached_property
+    def user_by_id(self) -> UserById:
+        """Identifier -> user."""
+        return user_by_id(self._store, self._user_parts)
+
+    @cached_property
+    def handle_owner_by_handle(self) -> HandleOwnerByHandle:
+        """Handle -> registry row with its user."""
+        return handle_owner_by_handle(self._store, self.user_by_id)
+
+    @cached_property
+    def user_by_handle(self) -> UserByHandle:
+        """Handle -> the user whom it leads to."""
+        return user_by_handle(self.handle_owner_by_handle, self._now)
+
+    @cached_property
+    def followers_page_by_key(self) -> PageByKey:
+        """Page key -> who follows the owner."""
+        return page_by_key(self._store.follows.followers)
+
+    @cached_property
+    def following_page_by_key(self) -> PageByKey:
+        """Page key -> whom the owner follows."""
+        return page_by_key(self._store.follows.following)
+
+    @cached_property
+    def blocked_page_by_key(self) -> PageByKey:
+        """Page key -> whom the owner blocks."""
+        return page_by_key(self._store.blocks.blocked)
+
+    @cached_property
+    def is_following_by_pair(self) -> IsEdgeByPair:
+        """(Source, target) -> whether source follows target."""
+        return is_edge_by_pair(self._store.follows.following)
+
+    @cached_property
+    def is_blocking_by_pair(self) -> IsEdgeByPair:
+        """(Source, target) -> whether source blocks target."""
+        return is_edge_by_pair(self._store.blocks.blocked)

@@ -1,14 +1,13 @@
-"""Users by identifier and by handle."""
+"""Users by identifier."""
 
-from aiodataloader import DataLoader
-
-from loaders.batch import loader_of_mapping
+from loaders.batch import BatchLoader
+from store.coalescing import Parts
 from store.records import User
 from store.store import Store
 
-UserById = DataLoader[str, User | None]
+UserById = BatchLoader[str, User | None]
 
 
-def user_by_id(store: Store) -> UserById:
-    """Identifier -> user, or nothing; one command."""
-    return loader_of_mapping(store.users.by_ids)
+def user_by_id(store: Store, parts: Parts = None) -> UserById:
+    """Identifier -> user with at least these parts, or nothing; one command."""
+    return BatchLoader(lambda ids: store.users.by_ids(ids, parts))

@@ -2,14 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
 from typing import TypeVar
 
 from store.ids import encode
-from store.records import HandleClaim, Image, Link, Status, User
+from store.records import HandleClaim, Image, Link, Status, User, new_user
 from store.store import Store
 
 BATCH = 1000
@@ -90,9 +89,9 @@ async def _with_their_handles(store: Store, users: Sequence[User]) -> list[User]
     """The users after claiming their handles; who lost one to somebody real has none."""
     claims = [HandleClaim(user.handle, user.id, user.created_at) for user in users if user.handle]
     known = await store.handles.insert_new(claims)
-    rows = await store.handles.by_handles(known) if known else {}
+    rows = dict(zip(known, await store.handles.by_handles(known), strict=True))
     return [
-        replace(user, handle=None) if _is_of_another(rows.get(user.handle or ""), user) else user
+        user.without_handle() if _is_of_another(rows.get(user.handle or ""), user) else user
         for user in users
     ]
 
@@ -106,7 +105,7 @@ async def recount(store: Store, ids: Sequence[str], progress: Progress) -> None:
     counts = await store.follows.counts()
     done = 0
     for batch in batches(iter(ids)):
-        for user in (await store.users.by_ids(batch)).values():
+        for user in filter(None, await store.users.by_ids(batch)):
             followers, following = counts.get(user.id, (0, 0))
             if (user.follower_count, user.following_count) != (followers, following):
                 await store.users.set_counts(user.id, followers=followers, following=following)
@@ -128,12 +127,12 @@ def sample_user(index: int, *, followers: int = 0, following: int = 0) -> User:
     created_at = _created_at(index)
     status = OTHER_STATUS.get(index % 100, Status.ACTIVE)
     if status is Status.ERASED:
-        return User(id=sample_id(index), rev=2, status=status, created_at=created_at)
+        return new_user(id=sample_id(index), rev=2, status=status, created_at=created_at)
     handle = f"{first}.{last}.{index}".lower().translate(ASCII)
     country = random.choice(list(COUNTRIES))
     locale, time_zone = COUNTRIES[country]
     picture = f"https://images.usergraph.example/{sample_id(index)}"
-    return User(
+    return new_user(
         id=sample_id(index),
         rev=1,
         status=status,

@@ -8,7 +8,7 @@ from datetime import datetime
 from resolvers import rules
 from resolvers.errors import NotFoundRefusal, RevisionsGoneRefusal
 from resolvers.request import Request
-from resolvers.visibility import SeenUser, see
+from resolvers.visibility import SeenUser
 from store.records import Revision, User
 from store.revisions import Revisions
 
@@ -83,4 +83,4 @@ async def _seen_anew(request: Request, user: User) -> SeenUser | None:
     """The user that was just read, as the viewer sees it now."""
     request.renew_loaders()
     request.loaders.user_by_id.prime(user.id, user)
-    return await see(request, user)
+    return await request.users.by_id.load(user.id)

@@ -32,17 +32,16 @@ class Relation:
     can_follow: bool
 
 
-async def viewer_relation(request: Request, seen: SeenUser) -> Relation | None:
+async def viewer_relation(request: Request, user: SeenUser) -> Relation | None:
     """The relation of the viewer to the user; nothing for those who are no person."""
-    if not seen.sees("User.viewerRelation"):
+    if not user.sees("User.viewerRelation"):
         return None
     assert request.viewer is not None
     assert request.viewer.user_id is not None
-    viewer_id, user = request.viewer.user_id, seen.user
+    viewer_id = request.viewer.user_id
     follows, blocks = request.loaders.is_following_by_pair, request.loaders.is_blocking_by_pair
-    is_following, is_followed_by, is_blocking = await asyncio.gather(
-        follows.load((viewer_id, user.id)),
-        follows.load((user.id, viewer_id)),
+    (is_following, is_followed_by), is_blocking = await asyncio.gather(
+        follows.load_many([(viewer_id, user.id), (user.id, viewer_id)]),
         blocks.load((viewer_id, user.id)),
     )
     is_self = viewer_id == user.id

@@ -1,52 +1,73 @@
 """Lists of users: pages, and cursors that keep their place while the list changes."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from loaders.lists import PageByKey, PageKey
 from resolvers import rules
 from resolvers.request import Request
-from resolvers.visibility import SeenUser, see
-from store.records import User
+from resolvers.visibility import SeenUser
 
 CHECK_BYTES = 6
 READS = 5
 """How often a page reads on past users who are hidden from the viewer, before it ends the list."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A user at a place of a list; `at` is missing where time means nothing."""
+class Origin(NamedTuple):
+    """The list that a cursor belongs to: its name, and whose it is or what it was asked."""
 
-    user: User | None
-    place: str
-    at: datetime | None = None
+    name: str
+    owner: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PageItem:
-    """A user of a page, as the viewer sees it."""
+    """A user as the viewer sees it, at a place of a list; `at` is None where time means nothing.
 
-    user: SeenUser
-    cursor: str
+    `node` is missing where the viewer may not see the user, which no page shows.
+    """
+
+    node: SeenUser | None
+    place: str
     at: datetime | None
+    origin: Origin
+
+    @property
+    def cursor(self) -> str:
+        """An opaque cursor to this place."""
+        return cursor_to(self.origin, self.place)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Page:
-    """Some items of a list, all of whom the viewer may see."""
+    """Some items of a list, all of whom the viewer may see; it says itself where it stands."""
 
-    items: Sequence[PageItem]
-    has_next: bool
-    has_previous: bool
+    edges: Sequence[PageItem]
+    has_next_page: bool
+    has_previous_page: bool
+
+    @property
+    def page_info(self) -> "Page":
+        """Where the page stands in its list: it says so itself."""
+        return self
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The first cursor of the page."""
+        return self.edges[0].cursor if self.edges else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The cursor behind which the next page begins."""
+        return self.edges[-1].cursor if self.edges else None
 
 
-Read = Callable[[str | None], Awaitable[list[Row]]]
+Read = Callable[[str | None], Awaitable[list[PageItem]]]
 
 
 async def followers_page(
@@ -56,7 +77,7 @@ async def followers_page(
     if not owner.sees("User.followers"):
         return None
     loader = request.loaders.followers_page_by_key
-    return await _edges_page(request, "followers", loader, owner.user.id, first, after)
+    return await _edges_page(request, "followers", loader, owner.id, first, after)
 
 
 async def following_page(
@@ -66,7 +87,7 @@ async def following_page(
     if not owner.sees("User.following"):
         return None
     loader = request.loaders.following_page_by_key
-    return await _edges_page(request, "following", loader, owner.user.id, first, after)
+    return await _edges_page(request, "following", loader, owner.id, first, after)
 
 
 async def blocked_page(request: Request, user_id: str, first: int, after: str | None) -> Page:
@@ -75,35 +96,29 @@ async def blocked_page(request: Request, user_id: str, first: int, after: str | 
     return await _edges_page(request, "blocked", loader, user_id, first, after)
 
 
-async def page_of(
-    request: Request, name: str, owner: str, size: int, after: str | None, read: Read
-) -> Page:
+async def page_of(origin: Origin, size: int, after: str | None, read: Read) -> Page:
     """The users behind the cursor that the viewer may see, at most `size`.
 
-    `read` gives at most `size + 1` rows behind a place. It is asked again only where rows were
+    `read` gives at most `size + 1` items behind a place. It is asked again only where users were
     hidden, so that a page tells nothing of them: not by its length, nor by its last cursor.
     """
-    place = place_of(after, name, owner)
-    visible: list[tuple[Row, SeenUser]] = []
+    place = place_of(after, origin)
+    visible: list[PageItem] = []
     for _ in range(READS):
-        rows = await read(place)
-        seen = await asyncio.gather(*(see(request, row.user) for row in rows))
-        visible += [(row, user) for row, user in zip(rows, seen, strict=True) if user is not None]
-        if len(rows) <= size or len(visible) > size:
+        items = await read(place)
+        visible += [item for item in items if item.node is not None]
+        if len(items) <= size or len(visible) > size:
             break
-        place = rows[-1].place
-    items = [
-        PageItem(user, cursor_to(name, owner, row.place), row.at) for row, user in visible[:size]
-    ]
-    return Page(items, has_next=len(visible) > size, has_previous=after is not None)
+        place = items[-1].place
+    return Page(visible[:size], len(visible) > size, after is not None)
 
 
-def cursor_to(name: str, owner: str, place: str) -> str:
-    """An opaque cursor to a place of the list that `name` and `owner` tell apart."""
-    return base64.urlsafe_b64encode(_check(name, owner, place) + place.encode()).decode()
+def cursor_to(origin: Origin, place: str) -> str:
+    """An opaque cursor to a place of the list."""
+    return base64.urlsafe_b64encode(_check(origin, place) + place.encode()).decode()
 
 
-def place_of(cursor: str | None, name: str, owner: str) -> str | None:
+def place_of(cursor: str | None, origin: Origin) -> str | None:
     """The place a cursor leads to; nothing for no cursor.
 
     Raises: ValidationRefusal when the cursor was not made for this list. The check tells a damaged
@@ -116,7 +131,7 @@ def place_of(cursor: str | None, name: str, owner: str) -> str | None:
         check, place = raw[:CHECK_BYTES], raw[CHECK_BYTES:].decode()
     except (binascii.Error, UnicodeError):
         check, place = b"", ""
-    if check != _check(name, owner, place):
+    if check != _check(origin, place):
         raise rules.refuse(("after",), "CURSOR", "a cursor that this list gave out")
     return place
 
@@ -130,15 +145,19 @@ async def _edges_page(
     after: str | None,
 ) -> Page:
     size = rules.page_size(first, "first")
+    origin = Origin(name, owner)
 
-    async def read(place: str | None) -> list[Row]:
+    async def read(place: str | None) -> list[PageItem]:
         edges = await loader.load(PageKey(owner, place, size + 1))
-        users = await request.loaders.user_by_id.load_many([edge.user_id for edge in edges])
-        return [Row(user, edge.order, edge.at) for user, edge in zip(users, edges, strict=True)]
+        users = await request.users.by_id.load_many([edge.user_id for edge in edges])
+        return [
+            PageItem(user, edge.order, edge.at, origin)
+            for user, edge in zip(users, edges, strict=True)
+        ]
 
-    return await page_of(request, name, owner, size, after, read)
+    return await page_of(origin, size, after, read)
 
 
-def _check(name: str, owner: str, place: str) -> bytes:
-    text = "\x00".join((name, owner, place)).encode(errors="surrogatepass")
+def _check(origin: Origin, place: str) -> bytes:
+    text = "\x00".join((*origin, place)).encode(errors="surrogatepass")
     return hashlib.blake2b(text, digest_size=CHECK_BYTES).digest()

@@ -76,11 +76,15 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a mutation: a user, refusals, or a forecast when it was a dry run."""
+    """What came of a mutation: a user, refusals, or a forecast when it was a dry run.
+
+    `user` is there when the user as of now is known without reading it again.
+    """
 
     user_id: str | None = None
     refusals: tuple[Refusal, ...] = ()
     forecast: Forecast | None = None
+    user: User | None = None
 
 
 Act = Callable[[Operation], Awaitable[Outcome]]
@@ -100,12 +104,16 @@ async def carry_out(
         if key is not None:
             rules.idempotency_key(key, "control", "idempotencyKey")
         if key is None or control.dry_run:
-            return await act(Operation(new_id(), new_id(), control, now))
-        return await _carry_out_once(request, name, control, arguments, act, now)
+            outcome = await act(Operation(new_id(), new_id(), control, now))
+        else:
+            outcome = await _carry_out_once(request, name, control, arguments, act, now)
     except (Refusal, Refusals) as refused:
-        return _refused(refused)
+        outcome = _refused(refused)
     finally:
         request.renew_loaders()
+    if outcome.user is not None:
+        request.loaders.user_by_id.prime(outcome.user.id, outcome.user)
+    return outcome
 
 
 async def change_user(
@@ -124,17 +132,21 @@ async def change_user(
     for attempt in itertools.count(1):
         user = await active_user(request, user_id)
         if operation.id in user.recent_operations:
-            return Outcome(user.id)  # done by an earlier attempt that crashed after writing
+            # Done by an earlier attempt that crashed after writing.
+            return Outcome(user.id, user=user)
         check_revision(user, control)
         decided = decide(user)
         values = await decided if isinstance(decided, Awaitable) else decided
         changed = {name: value for name, value in values.items() if value != getattr(user, name)}
         if control.dry_run:
-            return Outcome(user.id, forecast=_forecast(user, changed, event))
-        if not changed or await request.store.users.change(
+            return Outcome(user.id, forecast=_forecast(user, changed, event), user=user)
+        if not changed:
+            return Outcome(user.id, user=user)
+        afterwards = await request.store.users.change(
             user, changed, operation=operation.id, event=event, at=operation.now
-        ):
-            return Outcome(user.id)
+        )
+        if afterwards is not None:
+            return Outcome(user.id, user=afterwards)
         if attempt == CHANGE_ATTEMPTS:
             raise TooSoonRefusal(
                 message="Too many others changed this user at the same time; try again.",

@@ -17,7 +17,7 @@ from resolvers.mutations import (
 )
 from resolvers.request import Request
 from resolvers.visibility import MUTATION_SCOPES
-from store.records import Link, Status, User
+from store.records import Link, Status, new_user
 
 REGISTERED = "USER_REGISTERED"
 PROFILE_CHANGED = "PROFILE_CHANGED"
@@ -43,7 +43,7 @@ async def register_user(request: Request, wish: Registration, control: Control) 
             raise rules.refuse(
                 ("control", "ifRev"), "ABSENT", "no revision, because there is no user yet"
             )
-        user = User(
+        user = new_user(
             id=operation.new_id,
             rev=1,
             status=Status.ACTIVE,
@@ -56,8 +56,8 @@ async def register_user(request: Request, wish: Registration, control: Control) 
             return Outcome(forecast=forecast_of_new(user, REGISTERED))
         await claim(request, user.handle, user.id, operation)
         # When it is there already, an earlier attempt crashed after this.
-        await request.store.users.insert(user, operation=operation.id, event=REGISTERED)
-        return Outcome(user.id)
+        is_new = await request.store.users.insert(user, operation=operation.id, event=REGISTERED)
+        return Outcome(user.id, user=user if is_new else None)
 
     return await carry_out(request, "registerUser", control, asdict(wish), act)
 

@@ -7,32 +7,10 @@ from datetime import datetime, timedelta
 from loaders.loaders import Loaders
 from resolvers.caching import CacheTags
 from resolvers.errors import Forbidden, Unauthenticated
+from resolvers.viewer import Viewer as Viewer
+from resolvers.visibility import SeenUsers
+from store.coalescing import Parts
 from store.store import Store
-
-STAFF_SCOPE = "users:staff"
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who asks, from a verified token.
-
-    A person has `user_id`. A service (another subgraph, a job) has none: its token is its own.
-    """
-
-    client_id: str
-    user_id: str | None
-    scopes: frozenset[str]
-    expires_at: datetime
-
-    @property
-    def is_service(self) -> bool:
-        """Whether a service asks in its own name."""
-        return self.user_id is None
-
-    @property
-    def is_staff(self) -> bool:
-        """Whether a person with the staff scope asks."""
-        return self.user_id is not None and STAFF_SCOPE in self.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +27,8 @@ class Policy:
 class Request:
     """One operation of one viewer; `viewer` is missing when the request is anonymous.
 
-    `cache_tags` is there when somebody wants to know them.
+    `cache_tags` is there when somebody wants to know them. `needs` are the attributes of users that
+    the operation looks at (`schema.users.needed_parts`); without, whole users are read.
     """
 
     viewer: Viewer | None
@@ -57,14 +36,17 @@ class Request:
     now: Callable[[], datetime]
     policy: Policy = field(default_factory=Policy)
     cache_tags: CacheTags | None = None
+    needs: Parts = None
     loaders: Loaders = field(init=False)
+    users: SeenUsers = field(init=False)
 
     def __post_init__(self) -> None:
         self.renew_loaders()
 
     def renew_loaders(self) -> None:
         """Forgets everything that was read, after a write or before an event."""
-        self.loaders = Loaders(self.store, self.now)
+        self.loaders = Loaders(self.store, self.now, self.needs)
+        self.users = SeenUsers(self.viewer, self.loaders, self.needs)
 
     def fresh(self) -> "Request":
         """A request of the same viewer that has read nothing yet."""

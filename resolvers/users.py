@@ -1,41 +1,72 @@
 """Users: reading them by identifier, by handle, and by the beginning of a name."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
 
 from resolvers import rules
-from resolvers.lists import Page, Row, page_of
+from resolvers.errors import Refusal
+from resolvers.lists import Origin, Page, PageItem, page_of
 from resolvers.request import Request
-from resolvers.visibility import SeenUser, see
+from resolvers.visibility import SeenUser
 
 HANDLES_FIRST = "h:"
 
 
-async def user_by_id(request: Request, user_id: str, *path: str) -> SeenUser | None:
-    """The user, or nothing. Raises: ValidationRefusal for a malformed id."""
-    rules.identifier(user_id, *path)
-    return await see(request, await request.loaders.user_by_id.load(user_id))
+def user_by_id(request: Request, user_id: str, *path: str) -> Awaitable[SeenUser | None]:
+    """The user, or nothing. Raises: ValidationRefusal for a malformed id, at once."""
+    return request.users.by_id.load(rules.identifier(user_id, *path))
 
 
-async def user_by_handle(request: Request, handle: str, *path: str) -> SeenUser | None:
-    """The user whom the handle leads to, or nothing. Raises: ValidationRefusal."""
-    clean = rules.handle(handle, *path)
-    return await see(request, await request.loaders.user_by_handle.load(clean))
+def user_by_handle(request: Request, handle: str, *path: str) -> Awaitable[SeenUser | None]:
+    """The user whom the handle leads to, or nothing. Raises: ValidationRefusal, at once."""
+    return request.users.by_handle.load(rules.handle(handle, *path))
 
 
-async def users_by_ids(request: Request, ids: Sequence[str]) -> list[SeenUser | None]:
-    """The users in the order asked for, nothing for unknown ones. Raises: ValidationRefusal."""
+def users_by_ids(request: Request, ids: Sequence[str]) -> Awaitable[list[SeenUser | None]]:
+    """The users in the order asked for, nothing for unknown ones.
+
+    Raises: ValidationRefusal, at once.
+    """
     rules.at_most(ids, rules.IDS, "ids")
     for index, user_id in enumerate(ids):
         rules.identifier(user_id, "ids", str(index))
-    return await asyncio.gather(*(user_by_id(request, user_id) for user_id in ids))
+    return request.users.by_id.load_many(ids)
+
+
+async def users_by_keys(
+    request: Request, keys: Sequence[Mapping[str, Any]]
+) -> list[SeenUser | Refusal | None]:
+    """The users whom the keys (`id` or `handle`) name, in order; a malformed one is a refusal."""
+    found: list[SeenUser | Refusal | None] = [None] * len(keys)
+    places_by_id: defaultdict[str, list[int]] = defaultdict(list)
+    places_by_handle: defaultdict[str, list[int]] = defaultdict(list)
+    for place, key in enumerate(keys):
+        try:
+            if "id" in key:
+                places_by_id[rules.identifier(key["id"], "id")].append(place)
+            else:
+                places_by_handle[rules.handle(key["handle"], "handle")].append(place)
+        except Refusal as refusal:
+            found[place] = refusal
+    users, holders = await asyncio.gather(
+        request.users.by_id.load_many(places_by_id),
+        request.users.by_handle.load_many(places_by_handle),
+    )
+    for user, places in zip(
+        (*users, *holders), (*places_by_id.values(), *places_by_handle.values()), strict=True
+    ):
+        for place in places:
+            found[place] = user
+    return found
 
 
 async def signed_in_user(request: Request) -> SeenUser | None:
     """The viewer's own user; nothing for anonymous viewers, services and unknown people."""
     if request.viewer is None or request.viewer.user_id is None:
         return None
-    return await see(request, await request.loaders.user_by_id.load(request.viewer.user_id))
+    return await request.users.by_id.load(request.viewer.user_id)
 
 
 async def search_users(request: Request, query: str, first: int, after: str | None) -> Page:
@@ -50,8 +81,9 @@ async def search_users(request: Request, query: str, first: int, after: str | No
     if prefix is None or not by_handle:
         raise rules.refuse(("query",), "MIN_LENGTH", "at least one character of a name")
     users = request.store.users
+    origin = Origin("search", prefix)
 
-    async def read(place: str | None) -> list[Row]:
+    async def read(place: str | None) -> list[PageItem]:
         phase, _, key = (place or HANDLES_FIRST).partition(":")
         in_handles, in_names = (key or None, None) if phase == "h" else (None, key)
         handles, names = await asyncio.gather(
@@ -60,8 +92,13 @@ async def search_users(request: Request, query: str, first: int, after: str | No
                 prefix.casefold(), in_names, size + 1, but_not_handles_from=by_handle
             ),
         )
-        found = [Row(user, f"h:{user.handle}") for user in handles] if phase == "h" else []
-        found += [Row(user, f"n:{key}") for key, user in names]
-        return found[: size + 1]
+        found = [(user, f"h:{user.handle}") for user in handles] if phase == "h" else []
+        found += [(user, f"n:{key}") for key, user in names]
+        del found[size + 1 :]
+        seen = await request.users.seen([user for user, _ in found])
+        return [
+            PageItem(user, place, None, origin)
+            for user, (_, place) in zip(seen, found, strict=True)
+        ]
 
-    return await page_of(request, "search", prefix, size, after, read)
+    return await page_of(origin, size, after, read)

@@ -5,15 +5,19 @@ blocks the viewer is not there at all. What the table does not name is seen by n
 cannot be hidden: a handle is unique, so that one which is taken tells that somebody has it.
 """
 
+import inspect
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import cache
-from typing import Any
+from functools import cache, cached_property, lru_cache
+from typing import Any, ClassVar
 
-from resolvers.request import Request, Viewer
+from loaders.batch import BatchLoader
+from loaders.loaders import Loaders
+from resolvers.viewer import Viewer
+from store.coalescing import Parts
 from store.records import Status, User
+from store.users import PARTS_OF_ALL
 
 
 class ViewerKind(StrEnum):
@@ -55,11 +59,16 @@ VISIBLE_TO: Mapping[str, frozenset[ViewerKind]] = {
 SERVICE_SCOPES: Mapping[str, str] = {"User.country": "users:country:read"}
 """What a service's token must permit besides."""
 
+GUARDING_SCOPES = frozenset(SERVICE_SCOPES.values())
+
 WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev"})
 """What others see of a user who is not active; the same for everybody once erased."""
 
 TRUSTED = OWNER | {ViewerKind.SERVICE}
 """Who sees the profile of a user who is not active."""
+
+VIEWS = 1000
+"""Kinds of viewers, and classes of seen users, that are remembered."""
 
 MUTATION_SCOPES: Mapping[str, str] = {
     "registerUser": "users:register",
@@ -73,35 +82,95 @@ MUTATION_SCOPES: Mapping[str, str] = {
 """The scope a mutation asks of a token: `registerUser` of a service's, others of a person's."""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenUser:
-    """A user as the viewer sees it."""
+class SeenUser(User):
+    """A user as the viewer sees it: an attribute that may not be seen is None.
 
-    user: User
-    fields: frozenset[str]
+    Each set of visible fields has a class of its own (`_view_of`), so that to read an attribute
+    costs nothing more than it does on the record.
+    """
 
-    def sees(self, field: str) -> bool:
+    __slots__ = ()
+
+    visible: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def private(self) -> User | None:
+        """The whole record, for those who see the private part."""
+        return User(self._document)
+
+    @classmethod
+    def sees(cls, field: str) -> bool:
         """Whether the viewer may see the field, named as in the schema."""
-        return field in self.fields
-
-    def show(self, attribute: str) -> Any:
-        """The record's attribute; None when the viewer may not see it."""
-        if _field_of(attribute) in self.fields:
-            return getattr(self.user, attribute)
-        return None
+        return field in cls.visible
 
 
-async def see(request: Request, user: User | None) -> SeenUser | None:
-    """The user as the viewer sees it, or nothing: the same as if there were no such user."""
-    if user is None:
-        return None
-    kind = await _kind(request, user)
-    if kind is ViewerKind.BLOCKED:
-        return None
-    return SeenUser(user, visible_fields(kind, user.status, _scopes(request.viewer)))
+PRIVATE_PARTS = frozenset(
+    {"locale", "time_zone", "created_at", "handle_changed_at", "former_handles"}
+)
+"""The attributes of the record that the private part shows."""
+
+Views = Mapping[str, type[SeenUser]]
+"""What such a viewer sees of a user, by the user's status."""
 
 
-@cache
+class SeenUsers:
+    """The users as the viewer of one request sees them; every path to a user goes through here.
+
+    A user who blocks the viewer is not there: the same as if there were no such user.
+    """
+
+    def __init__(self, viewer: Viewer | None, loaders: Loaders, needs: Parts = None) -> None:
+        self._viewer = viewer
+        self._loaders = loaders
+        self._needs = needs
+
+    @cached_property
+    def by_id(self) -> BatchLoader[str, SeenUser | None]:
+        """Identifier -> the user as seen."""
+
+        async def batch(ids: list[str]) -> list[SeenUser | None]:
+            return await self.seen(await self._loaders.user_by_id.load_many(ids))
+
+        return BatchLoader(batch)
+
+    @cached_property
+    def by_handle(self) -> BatchLoader[str, SeenUser | None]:
+        """Normalised handle -> the user whom it leads to, as seen."""
+
+        async def batch(handles: list[str]) -> list[SeenUser | None]:
+            return await self.seen(await self._loaders.user_by_handle.load_many(handles))
+
+        return BatchLoader(batch)
+
+    async def seen(self, users: Sequence[User | None]) -> list[SeenUser | None]:
+        """The users in the same order, nothing for those who are not there."""
+        viewer = self._viewer
+        if viewer is None or viewer.user_id is None:
+            views = self._views(ViewerKind.ANONYMOUS if viewer is None else ViewerKind.SERVICE)
+            return [None if user is None else user.seen_as(views) for user in users]
+        blocking = frozenset() if viewer.is_staff else await self._blocking(users, viewer.user_id)
+        own = self._views(ViewerKind.SELF)
+        others = self._views(ViewerKind.STAFF if viewer.is_staff else ViewerKind.STRANGER)
+        return [
+            None
+            if user is None or user.id in blocking
+            else user.seen_as(own if user.id == viewer.user_id else others)
+            for user in users
+        ]
+
+    async def _blocking(self, users: Sequence[User | None], viewer_id: str) -> frozenset[str]:
+        """Those of the users who block the viewer."""
+        ids = [user.id for user in users if user is not None and user.id != viewer_id]
+        pairs = [(user_id, viewer_id) for user_id in ids]
+        blocks = await self._loaders.is_blocking_by_pair.load_many(pairs)
+        return frozenset(user_id for user_id, blocks in zip(ids, blocks, strict=True) if blocks)
+
+    def _views(self, kind: ViewerKind) -> Views:
+        # Only the scopes that matter to the table, so that the views stay as few as its rows.
+        scopes = self._viewer.scopes & GUARDING_SCOPES if self._viewer else frozenset()
+        return _views_of(kind, scopes, self._needs)
+
+
 def visible_fields(kind: ViewerKind, status: Status, scopes: frozenset[str]) -> frozenset[str]:
     """The fields of a user with this status that such a viewer may see."""
     if status is Status.ERASED or (status is not Status.ACTIVE and kind not in TRUSTED):
@@ -118,26 +187,31 @@ def visible_fields(kind: ViewerKind, status: Status, scopes: frozenset[str]) -> 
     )
 
 
-async def _kind(request: Request, user: User) -> ViewerKind:
-    viewer = request.viewer
-    if viewer is None:
-        return ViewerKind.ANONYMOUS
-    if viewer.user_id is None:
-        return ViewerKind.SERVICE
-    if viewer.user_id == user.id:
-        return ViewerKind.SELF
-    if viewer.is_staff:
-        return ViewerKind.STAFF
-    if await request.loaders.is_blocking_by_pair.load((user.id, viewer.user_id)):
-        return ViewerKind.BLOCKED
-    return ViewerKind.STRANGER
+@lru_cache(VIEWS)
+def _views_of(kind: ViewerKind, scopes: frozenset[str], needs: Parts) -> Views:
+    return {
+        status.value: _view_of(visible_fields(kind, status, scopes), needs) for status in Status
+    }
 
 
-def _scopes(viewer: Viewer | None) -> frozenset[str]:
-    """The scopes that matter to the table, so that its cache stays as small as the table."""
-    if viewer is None:
-        return frozenset()
-    return viewer.scopes & frozenset(SERVICE_SCOPES.values())
+@lru_cache(VIEWS)
+def _view_of(visible: frozenset[str], needs: Parts) -> type[SeenUser]:
+    """The class of users of whom these fields are seen, and these parts were read."""
+    attributes: dict[str, Any] = {"__slots__": (), "visible": visible}
+    for name, _ in inspect.getmembers(SeenUser, lambda member: isinstance(member, property)):
+        parts = PRIVATE_PARTS if name == "private" else {name}
+        if _field_of(name) not in visible:
+            attributes[name] = None
+        elif needs is not None and not parts <= needs | PARTS_OF_ALL:
+            attributes[name] = _not_read(name)
+    return type("SeenUser", (SeenUser,), attributes)
+
+
+def _not_read(name: str) -> property:
+    def refuse(_: SeenUser) -> Any:
+        raise LookupError(f"{name!r} was not read, because Request.needs does not name it")
+
+    return property(refuse)
 
 
 @cache

@@ -9,6 +9,7 @@ import strawberry
 from strawberry import ID, UNSET
 
 from resolvers import changes as resolvers
+from resolvers.visibility import SeenUser
 from schema.mutations import field_path, given
 from schema.users import Ask, User
 
@@ -23,7 +24,9 @@ class ProfileChange:
         description="Which fields of User changed, as in `private.locale`, sorted; "
         "those that the viewer may not see are left out."
     )
-    user: User = strawberry.field(description="The user as it is now, maybe newer than `rev`.")
+    user: SeenUser = strawberry.field(
+        graphql_type=User, description="The user as it is now, maybe newer than `rev`."
+    )
 
     @classmethod
     def of(cls, change: resolvers.ProfileChange) -> Self:
@@ -33,7 +36,7 @@ class ProfileChange:
             rev=change.rev,
             at=change.at,
             fields=[path for path in paths if change.user.sees(f"User.{path.partition('.')[0]}")],
-            user=User.from_seen(change.user),
+            user=change.user,
         )
 
 

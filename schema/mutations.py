@@ -1,6 +1,6 @@
 """What every mutation shares: control, typed user errors, the dry run, and the payload."""
 
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from datetime import datetime
 from enum import Enum
 from typing import Any, Self, TypeVar
@@ -14,6 +14,7 @@ from resolvers import errors as refusals
 from resolvers.mutations import Control, Forecast, Outcome
 from resolvers.request import Request
 from resolvers.users import user_by_id
+from resolvers.visibility import SeenUser
 from schema.enums import DenialReason
 from schema.users import User, UserPrivate
 
@@ -128,8 +129,9 @@ class DryRun:
 class Payload:
     """What a mutation gives; each mutation has its own type with these fields."""
 
-    user: User | None = strawberry.field(
-        description="The user afterwards; null when refused, or when not visible to the viewer."
+    user: SeenUser | None = strawberry.field(
+        graphql_type=User | None,
+        description="The user afterwards; null when refused, or when not visible to the viewer.",
     )
     errors: list[UserError] = strawberry.field(description="Why it was refused; empty when done.")
     dry_run: DryRun | None = strawberry.field(
@@ -139,9 +141,8 @@ class Payload:
     @classmethod
     async def of(cls, request: Request, outcome: Outcome) -> Self:
         """The outcome as its GraphQL type."""
-        seen = await user_by_id(request, outcome.user_id) if outcome.user_id else None
         return cls(
-            user=User.from_seen(seen) if seen else None,
+            user=await user_by_id(request, outcome.user_id) if outcome.user_id else None,
             errors=[_error(refusal) for refusal in outcome.refusals],
             dry_run=_dry_run(outcome.forecast) if outcome.forecast else None,
         )
@@ -187,10 +188,10 @@ def _dry_run(forecast: Forecast) -> DryRun:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {to_camel_case(name): _json(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple):
         return [_json(part) for part in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return {to_camel_case(name): _json(part) for name, part in asdict(value).items()}
     if isinstance(value, datetime):
         return value.isoformat()
     return value.value if isinstance(value, Enum) else value

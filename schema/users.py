@@ -1,23 +1,24 @@
 """The entity User with its lists, what a viewer is to it, its private part, and how to find it."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
+from graphql import GraphQLResolveInfo
 from strawberry import ID, UNSET, Info
 
 from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.errors import Refusal
-from resolvers.follows import viewer_relation
+from resolvers.follows import Relation, viewer_relation
 from resolvers.lists import Page
 from resolvers.request import Request
 from resolvers.visibility import SeenUser
 from schema.enums import AccountStatus
 from store.records import Image as ImageRecord
+from store.records import User as UserRecord
 
 Ask = Info[Request, None]
 
@@ -103,9 +104,10 @@ class PageInfo:
     description="An account as other people and other subgraphs see it.",
 )
 class User:
-    """A user as the viewer sees it: what may not be seen is null."""
+    """A user as the viewer sees it: what may not be seen is null.
 
-    seen: strawberry.Private[SeenUser]
+    Its fields are read from a `SeenUser`, which is what the resolvers give.
+    """
 
     id: ID = strawberry.field(
         description="Opaque and immutable, without personal data; the only id to store elsewhere."
@@ -136,112 +138,73 @@ class User:
     joined_year: int | None = strawberry.field(description="The year the account was made.")
 
     @classmethod
-    def from_seen(cls, seen: SeenUser) -> "User":
-        """The user as its GraphQL type."""
-        show = seen.show
-        links = show("links")
-        return cls(
-            seen=seen,
-            id=ID(seen.user.id),
-            status=seen.user.status,
-            rev=show("rev"),
-            handle=show("handle"),
-            display_name=show("display_name"),
-            bio=show("bio"),
-            pronouns=show("pronouns"),
-            links=None
-            if links is None
-            else [ProfileLink(url=link.url, label=link.label) for link in links],
-            profile_color=show("profile_color"),
-            country=show("country"),
-            follower_count=show("follower_count"),
-            following_count=show("following_count"),
-            joined_year=show("joined_year"),
-        )
+    def is_type_of(cls, source: object, _: GraphQLResolveInfo[Any]) -> bool:
+        """Whether this type's fields are read from the object."""
+        return isinstance(source, SeenUser)
 
     @classmethod
     async def resolve_references(
         cls, request: Request, keys: Sequence[Mapping[str, Any]]
-    ) -> list["User | Exception | None"]:
+    ) -> list[SeenUser | Refusal | None]:
         """The users that the representations' keys name, in order; an error stands for itself."""
+        return await resolvers.users_by_keys(request, keys)
 
-        async def resolve(key: Mapping[str, Any]) -> "User | Exception | None":
-            try:
-                if "id" in key:
-                    return _user(await resolvers.user_by_id(request, key["id"], "id"))
-                return _user(await resolvers.user_by_handle(request, key["handle"], "handle"))
-            except Refusal as refusal:
-                return refusal
-
-        return await asyncio.gather(*(resolve(key) for key in keys))
-
-    @strawberry.field(description="The profile picture, in the smallest size that is large enough.")
+    @strawberry.field(
+        graphql_type=Image | None,
+        description="The profile picture, in the smallest size that is large enough.",
+    )
+    @staticmethod
     def avatar(
-        self,
+        user: strawberry.Parent[SeenUser],
         size: Annotated[
             ImageSize, strawberry.argument(description="How large it is needed.")
         ] = ImageSize.MEDIUM,
-    ) -> Image | None:
+    ) -> ImageRecord | None:
         """The profile picture, in the smallest size that is large enough."""
-        images: Sequence[ImageRecord] = self.seen.show("avatar") or ()
-        by_width = sorted(images, key=lambda image: image.width)
-        enough = [image for image in by_width if image.width >= MIN_WIDTH[size]]
-        if not images:
-            return None
-        best = (enough or by_width[-1:])[0]
-        return Image(url=best.url, width=best.width, height=best.height)
+        return user.avatar.at_least(MIN_WIDTH[size]) if user.avatar else None
 
-    @strawberry.field(description="Who follows the user, newest first.")
+    @strawberry.field(
+        graphql_type="UserConnection | None", description="Who follows the user, newest first."
+    )
+    @staticmethod
     async def followers(
-        self, info: Ask, first: First = 20, after: After = None
-    ) -> "UserConnection | None":
+        user: strawberry.Parent[SeenUser], info: Ask, first: First = 20, after: After = None
+    ) -> Page | None:
         """Who follows the user, newest first."""
-        return _connection(await lists.followers_page(info.context, self.seen, first, after))
+        return await lists.followers_page(info.context, user, first, after)
 
-    @strawberry.field(description="Whom the user follows, newest first.")
+    @strawberry.field(
+        graphql_type="UserConnection | None", description="Whom the user follows, newest first."
+    )
+    @staticmethod
     async def following(
-        self, info: Ask, first: First = 20, after: After = None
-    ) -> "UserConnection | None":
+        user: strawberry.Parent[SeenUser], info: Ask, first: First = 20, after: After = None
+    ) -> Page | None:
         """Whom the user follows, newest first."""
-        return _connection(await lists.following_page(info.context, self.seen, first, after))
+        return await lists.following_page(info.context, user, first, after)
 
-    @strawberry.field(description="What the signed-in person is to the user; else null.")
-    async def viewer_relation(self, info: Ask) -> ViewerRelation | None:
+    @strawberry.field(
+        graphql_type=ViewerRelation | None,
+        description="What the signed-in person is to the user; else null.",
+    )
+    @staticmethod
+    async def viewer_relation(user: strawberry.Parent[SeenUser], info: Ask) -> Relation | None:
         """What the signed-in person is to the user."""
-        relation = await viewer_relation(info.context, self.seen)
-        return (
-            ViewerRelation(
-                is_self=relation.is_self,
-                is_following=relation.is_following,
-                is_followed_by=relation.is_followed_by,
-                is_blocking=relation.is_blocking,
-                can_follow=relation.can_follow,
-            )
-            if relation
-            else None
-        )
+        return await viewer_relation(info.context, user)
 
-    @strawberry.field(description="What only the owner of the account sees; else null.")
-    def private(self) -> UserPrivate | None:
+    @strawberry.field(
+        graphql_type=UserPrivate | None,
+        description="What only the owner of the account sees; else null.",
+    )
+    @staticmethod
+    def private(user: strawberry.Parent[SeenUser]) -> UserRecord | None:
         """What only the owner of the account sees."""
-        if not self.seen.sees("User.private"):
-            return None
-        user = self.seen.user
-        return UserPrivate(
-            locale=user.locale,
-            time_zone=user.time_zone,
-            created_at=user.created_at,
-            handle_changed_at=user.handle_changed_at,
-            former_handles=[
-                FormerHandle(handle=former.handle, until=former.until)
-                for former in user.former_handles
-            ],
-        )
+        return user.private
 
 
 @strawberry.type(description="A user in a list, with its place.")
 class UserEdge:
-    """A user in a list, with its place."""
+    """A user in a list, with its place; read from a `PageItem`."""
 
     node: User = strawberry.field(description="The user.")
     cursor: str = strawberry.field(description="Opaque; give it as `after` to go on behind it.")
@@ -252,7 +215,7 @@ class UserEdge:
 
 @strawberry.type(description="A page of a list of users.")
 class UserConnection:
-    """A page of a list of users (Relay Cursor Connections)."""
+    """A page of a list of users (Relay Cursor Connections); read from a `Page`."""
 
     edges: list[UserEdge] = strawberry.field(
         description="The users; those whom the viewer may not see are left out."
@@ -264,15 +227,15 @@ class UserConnection:
 class Viewer:
     """The signed-in person; not an entity, so that other subgraphs extend User instead."""
 
-    user: User = strawberry.field(description="The viewer's own account.")
+    user: SeenUser = strawberry.field(graphql_type=User, description="The viewer's own account.")
     scopes: list[str] = strawberry.field(description="What the token permits, sorted.")
 
-    @strawberry.field(description="Whom the viewer blocks, newest first.")
-    async def blocked_users(
-        self, info: Ask, first: First = 20, after: After = None
-    ) -> UserConnection:
+    @strawberry.field(
+        graphql_type=UserConnection, description="Whom the viewer blocks, newest first."
+    )
+    async def blocked_users(self, info: Ask, first: First = 20, after: After = None) -> Page:
         """Whom the viewer blocks, newest first."""
-        return connection_of(await lists.blocked_page(info.context, self.user.id, first, after))
+        return await lists.blocked_page(info.context, self.user.id, first, after)
 
 
 @strawberry.input(one_of=True, description="Exactly one way to name a user.")
@@ -295,38 +258,42 @@ class UserQueries:
         seen = await resolvers.signed_in_user(info.context)
         if seen is None or info.context.viewer is None:
             return None
-        _note(info, {"id": seen.user.id}, seen)
-        return Viewer(user=User.from_seen(seen), scopes=sorted(info.context.viewer.scopes))
+        _note(info, {"id": seen.id}, seen)
+        return Viewer(user=seen, scopes=sorted(info.context.viewer.scopes))
 
-    @strawberry.field(description="One user; null when there is none.")
-    async def user(
+    @strawberry.field(graphql_type=User | None, description="One user; null when there is none.")
+    def user(
         self,
         info: Ask,
         by: Annotated[UserBy, strawberry.argument(description="How the user is named.")],
-    ) -> User | None:
+    ) -> Awaitable[SeenUser | None]:
         """One user; null when there is none."""
         if by.id is not None and by.id is not UNSET:
-            seen = await resolvers.user_by_id(info.context, by.id, "by", "id")
-            return _user(_note(info, {"id": by.id}, seen))
+            seen = resolvers.user_by_id(info.context, by.id, "by", "id")
+            return _noted(info, {"id": by.id}, seen)
         handle = by.handle or ""
-        seen = await resolvers.user_by_handle(info.context, handle, "by", "handle")
-        return _user(_note(info, {"handle": handle}, seen))
+        seen = resolvers.user_by_handle(info.context, handle, "by", "handle")
+        return _noted(info, {"handle": handle}, seen)
 
-    @strawberry.field(description="Many users in the order asked for; null for unknown ones.")
+    @strawberry.field(
+        graphql_type=list[User | None],
+        description="Many users in the order asked for; null for unknown ones.",
+    )
     async def users(
         self,
         info: Ask,
         ids: Annotated[list[ID], strawberry.argument(description="At most 100 ids.")],
-    ) -> list[User | None]:
+    ) -> list[SeenUser | None]:
         """Many users in the order asked for; null for unknown ones."""
         found = await resolvers.users_by_ids(info.context, ids)
-        return [
-            _user(_note(info, {"id": user_id}, seen))
-            for user_id, seen in zip(ids, found, strict=True)
-        ]
+        if info.context.cache_tags:
+            for user_id, seen in zip(ids, found, strict=True):
+                _note(info, {"id": user_id}, seen)
+        return found
 
     @strawberry.field(
-        description="Active users whose handle, or else display name, starts with the query."
+        graphql_type=UserConnection,
+        description="Active users whose handle, or else display name, starts with the query.",
     )
     async def search_users(
         self,
@@ -339,38 +306,24 @@ class UserQueries:
         ],
         first: First = 20,
         after: After = None,
-    ) -> UserConnection:
+    ) -> Page:
         """Active users whose handle, or else display name, starts with the query."""
-        return connection_of(await resolvers.search_users(info.context, query, first, after))
+        return await resolvers.search_users(info.context, query, first, after)
 
 
-def connection_of(page: Page) -> UserConnection:
-    """A page as its GraphQL type."""
-    edges = [
-        UserEdge(node=User.from_seen(item.user), cursor=item.cursor, at=item.at)
-        for item in page.items
-    ]
-    return UserConnection(
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-    )
+def _noted(
+    info: Ask, key: Mapping[str, str], finding: Awaitable[SeenUser | None]
+) -> Awaitable[SeenUser | None]:
+    """What a root field is about to find under a key; its cache tags are noted."""
+
+    async def note() -> SeenUser | None:
+        seen = await finding
+        _note(info, key, seen)
+        return seen
+
+    return note() if info.context.cache_tags else finding
 
 
-def _connection(page: Page | None) -> UserConnection | None:
-    return connection_of(page) if page is not None else None
-
-
-def _note(info: Ask, key: Mapping[str, str], seen: SeenUser | None) -> SeenUser | None:
-    """What a root field found under a key, once its cache tags are noted."""
+def _note(info: Ask, key: Mapping[str, str], seen: SeenUser | None) -> None:
     if info.context.cache_tags:
-        info.context.cache_tags.add_root(key, seen.user.id if seen else None)
-    return seen
-
-
-def _user(seen: SeenUser | None) -> User | None:
-    return User.from_seen(seen) if seen is not None else None
+        info.context.cache_tags.add_root(key, seen.id if seen else None)

@@ -1,7 +1,7 @@
 """Development tokens: what they may do, and those that a running server offers to try it with."""
 
 from pipelines.seed import sample_id, sample_user
-from resolvers.request import STAFF_SCOPE
+from resolvers.viewer import STAFF_SCOPE
 from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from server.explorer import OfferedToken
 from server.identity import DevelopmentKey

@@ -11,7 +11,7 @@ from typing import Any, Literal
 os.environ.setdefault("MOTOR_MAX_WORKERS", "48")
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -129,6 +129,13 @@ class Collection:
             documents: list[Document] = await cursor.to_list(None)
             return documents
 
+    async def by_keys(
+        self, keys: Sequence[str], *, only: Sequence[str] = (), without: Sequence[str] = ()
+    ) -> list[Document]:
+        """The documents with these `_id`s, in no order."""
+        where = keys[0] if len(keys) == 1 else {"$in": keys}
+        return await self.find({"_id": where}, only=only, without=without)
+
     async def find_one(self, key: str, *, without: Sequence[str] = ()) -> Document | None:
         """The document with this `_id`, or nothing."""
         projection = dict.fromkeys(without, False) or None
@@ -175,6 +182,17 @@ class Collection:
         with translated():
             result = await self._handle.update_one(where, change, upsert=upsert)
             return bool(result.matched_count or result.upserted_id is not None)
+
+    async def updated(
+        self, where: Filter, change: Mapping[str, Any], *, without: Sequence[str] = ()
+    ) -> Document | None:
+        """Applies the change to the one matching document and gives it; nothing without one."""
+        projection = dict.fromkeys(without, False) or None
+        with translated():
+            document: Document | None = await self._handle.find_one_and_update(
+                where, change, projection, return_document=ReturnDocument.AFTER
+            )
+            return document
 
     async def delete(self, where: Filter) -> bool:
         """Deletes the one matching document; false when there was none."""

@@ -5,9 +5,10 @@ A row says who claimed a handle; whether the claim is good is written in the use
 nothing once its lease is over, and the next claim takes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
+from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
 from store.records import HandleClaim, User, handle_claim_from_document
@@ -25,11 +26,14 @@ class Handles:
     def __init__(self, database: Database, users: Users) -> None:
         self.collection: Collection = database.collection("handles")
         self._users = users
+        self._reads = CoalescedReads(self._find)
 
-    async def by_handles(self, handles: Sequence[str]) -> dict[str, HandleClaim]:
-        """The rows that exist, by handle; one command."""
-        documents = await self.collection.find({"_id": {"$in": list(handles)}})
-        return {document["_id"]: handle_claim_from_document(document) for document in documents}
+    def by_handles(self, handles: Sequence[str]) -> Awaitable[Sequence[HandleClaim | None]]:
+        """The rows in the order of their handles, nothing where there is none.
+
+        One shared command.
+        """
+        return self._reads.read(handles)
 
     async def claim(self, handle: str, user_id: str, *, now: datetime) -> bool:
         """Takes the handle for the user for `LEASE`; false when somebody else has it."""
@@ -48,8 +52,16 @@ class Handles:
             ]
         )
 
+    async def close(self) -> None:
+        """Ends the reads that are under way."""
+        await self._reads.close()
+
+    async def _find(self, handles: Sequence[str], _: Parts) -> dict[str, HandleClaim]:
+        documents = await self.collection.by_keys(handles)
+        return {document["_id"]: handle_claim_from_document(document) for document in documents}
+
     async def _take_over(self, handle: str, user_id: str, now: datetime) -> bool:
-        row = (await self.by_handles([handle])).get(handle)
+        [row] = await self.by_handles([handle])
         if row is None:  # given back just now: whoever asks next may have it
             return False
         if row.user_id is None:

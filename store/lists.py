@@ -4,11 +4,13 @@ An edge's `order` is its time counted backwards with the listed user behind it: 
 string keeps a place in the list while edges come and go, and ascending means newest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
+from functools import partial
 
 from pymongo import IndexModel
 
+from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
 from store.ids import new_id
 from store.records import Document, Edge, edge_from_document
@@ -54,43 +56,44 @@ class EdgeList:
         self._name = name
         self._owner = owner
         self._other = other
+        self._shown = (other, "order", "at")
+        self._existing = CoalescedReads(self._find_existing)
+        self._first_pages: dict[int, CoalescedReads[str, list[Edge]]] = {}
         self.indexes = [IndexModel([(owner, 1), ("order", 1)], name=f"{owner}_order")]
         if pending:
             self.indexes.append(IndexModel("pending", name="pending", sparse=True))
 
-    async def first_pages(self, owners: Sequence[str], limit: int) -> dict[str, list[Edge]]:
-        """The newest edges of each owner, at most `limit` each; one command for all."""
-        if len(owners) == 1:
-            return {owners[0]: await self.page(owners[0], None, limit)}
-        documents = await self._users.aggregate(
-            [
-                {"$match": {"_id": {"$in": list(owners)}}},
-                {"$project": {"_id": 1}},
-                {
-                    "$lookup": {
-                        "from": self._name,
-                        "localField": "_id",
-                        "foreignField": self._owner,
-                        "pipeline": [{"$sort": {"order": 1}}, {"$limit": limit}],
-                        "as": "edges",
-                    }
-                },
-            ]
-        )
-        return {document["_id"]: self._records(document["edges"]) for document in documents}
+    def first_pages(
+        self, owners: Sequence[str], limit: int
+    ) -> Awaitable[Sequence[Sequence[Edge] | None]]:
+        """The newest edges of each owner, at most `limit` each, in the order of the owners.
+
+        Nothing for an owner who does not exist; one shared command.
+        """
+        reads = self._first_pages.get(limit)
+        if reads is None:
+            command = partial(self._find_first_pages, limit)
+            reads = self._first_pages[limit] = CoalescedReads(command)
+        return reads.read(owners)
 
     async def page(self, owner: str, after: str | None, limit: int) -> list[Edge]:
         """The edges of one owner behind the place `after`, at most `limit`; one command."""
         where: Document = {self._owner: owner}
         if after is not None:
             where["order"] = {"$gt": after}
-        return self._records(await self.collection.find(where, sort="order", limit=limit))
+        found = await self.collection.find(where, sort="order", limit=limit, only=self._shown)
+        return self._records(found)
 
     async def existing(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the (owner, other) pairs that have an edge; one command."""
-        keys = [pair_key(owner, other) for owner, other in pairs]
-        documents = await self.collection.find({"_id": {"$in": keys}})
-        return {(document[self._owner], document[self._other]) for document in documents}
+        """Those of the (owner, other) pairs that have an edge; one shared command."""
+        found = await self._existing.read([pair_key(*pair) for pair in pairs])
+        return {pair for pair, is_there in zip(pairs, found, strict=True) if is_there}
+
+    async def close(self) -> None:
+        """Ends the reads that are under way."""
+        await self._existing.close()
+        for reads in self._first_pages.values():
+            await reads.close()
 
     async def sizes(self) -> dict[str, int]:
         """How many edges each owner has; scans the collection."""
@@ -98,6 +101,35 @@ class EdgeList:
             [{"$group": {"_id": f"${self._owner}", "size": {"$sum": 1}}}]
         )
         return {row["_id"]: row["size"] for row in counted}
+
+    async def _find_existing(self, keys: Sequence[str], _: Parts) -> dict[str, bool]:
+        documents = await self.collection.by_keys(keys, only=["_id"])
+        return {document["_id"]: True for document in documents}
+
+    async def _find_first_pages(
+        self, limit: int, owners: Sequence[str], _: Parts
+    ) -> dict[str, list[Edge]]:
+        if len(owners) == 1:
+            return {owners[0]: await self.page(owners[0], None, limit)}
+        lookup = {
+            "from": self._name,
+            "localField": "_id",
+            "foreignField": self._owner,
+            "pipeline": [
+                {"$sort": {"order": 1}},
+                {"$limit": limit},
+                {"$project": dict.fromkeys(self._shown, 1)},
+            ],
+            "as": "edges",
+        }
+        documents = await self._users.aggregate(
+            [
+                {"$match": {"_id": {"$in": owners}}},
+                {"$project": {"_id": 1}},
+                {"$lookup": lookup},
+            ]
+        )
+        return {document["_id"]: self._records(document["edges"]) for document in documents}
 
     def _records(self, documents: Sequence[Document]) -> list[Edge]:
         return [edge_from_document(document, self._other) for document in documents]

@@ -1,11 +1,18 @@
 """Records: documents as the rest of the service sees them, decoded in this one place."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from operator import attrgetter, itemgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 Document = dict[str, Any]
+View = TypeVar("View", bound="User")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+WIDTH = itemgetter("width")
 
 
 class Status(StrEnum):
@@ -20,16 +27,17 @@ class Status(StrEnum):
     MERGED = "MERGED"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
+
+
+class Link(NamedTuple):
     """A link that a user shows on the profile."""
 
     url: str
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One rendition of a picture; sizes in pixels."""
 
     url: str
@@ -37,8 +45,7 @@ class Image:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class FormerHandle:
+class FormerHandle(NamedTuple):
     """A handle that its last owner gave up and that still resolves `until` then."""
 
     handle: str
@@ -59,49 +66,145 @@ class Revision:
     fields: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Avatar:
+    """The renditions of a picture, at least one."""
+
+    __slots__ = ("_images",)
+
+    def __init__(self, images: Sequence[Document]) -> None:
+        self._images = images
+
+    def at_least(self, width: int) -> Image:
+        """The smallest rendition that is so wide, else the widest."""
+        enough = [image for image in self._images if image["width"] >= width]
+        best = min(enough, key=WIDTH) if enough else max(self._images, key=WIDTH)
+        return Image(best["url"], best["width"], best["height"])
+
+
+class Stored(property):
+    """An attribute that is read from the record's document when it is asked for."""
+
+    path: str
+
+
+def stored(path: str, decode: Callable[[Any], Any] | None = None, default: Any = None) -> Any:
+    """The attribute at this path of the document, of one or two steps; nobody sets it."""
+    step, _, name = path.partition(".")
+    if not name:
+
+        def found(record: "User") -> Any:
+            return record._document.get(step, default)
+    else:
+
+        def found(record: "User") -> Any:
+            return record._document.get(step, NOTHING).get(name, default)
+
+    attribute = Stored(found if decode is None else lambda record: decode(found(record)))
+    attribute.path = path
+    return attribute
+
+
 class User:
-    """A user as stored.
+    """A user as stored: its document, read attribute by attribute, which nobody changes.
 
     `rev` grows by one with every change of the account or the profile, not with follower counts.
     `recent_revisions` are the newest ones, oldest first; those up to `archived_rev` are archived
     too. Neither is there when many users were read at once.
     """
 
-    id: str
-    rev: int
-    status: Status
-    created_at: datetime
-    handle: str | None = None
-    handle_changed_at: datetime | None = None
-    former_handles: tuple[FormerHandle, ...] = ()
-    display_name: str | None = None
-    bio: str | None = None
-    pronouns: str | None = None
-    links: tuple[Link, ...] = ()
-    avatar: tuple[Image, ...] = ()
-    profile_color: str | None = None
-    country: str | None = None
-    locale: str | None = None
-    time_zone: str | None = None
-    follower_count: int = 0
-    following_count: int = 0
-    archived_rev: int = 0
-    recent_revisions: tuple[Revision, ...] = ()
+    __slots__ = ("_document",)
 
-    @property
-    def joined_year(self) -> int:
-        """The year the account was made, in UTC."""
-        return self.created_at.year
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    id: str = stored("_id")
+    rev: int = stored("rev")
+    status: Status = stored("status.value", STATUSES.__getitem__)
+    created_at: datetime = stored("createdAt")
+    joined_year: int = stored("createdAt", attrgetter("year"))
+    handle: str | None = stored("handle")
+    handle_changed_at: datetime | None = stored("handleChangedAt")
+    former_handles: tuple[FormerHandle, ...] = stored(
+        "formerHandles", lambda formers: _former_handles(formers), ()
+    )
+    display_name: str | None = stored("profile.displayName")
+    bio: str | None = stored("profile.bio")
+    pronouns: str | None = stored("profile.pronouns")
+    links: tuple[Link, ...] = stored("profile.links", lambda links: _links(links), ())
+    avatar: Avatar | None = stored("profile.avatar", lambda images: images and Avatar(images))
+    profile_color: str | None = stored("profile.color")
+    country: str | None = stored("locale.country")
+    locale: str | None = stored("locale.language")
+    time_zone: str | None = stored("locale.timeZone")
+    follower_count: int = stored("counts.followers", default=0)
+    following_count: int = stored("counts.following", default=0)
+    archived_rev: int = stored("archivedRev", default=0)
+    recent_revisions: tuple[Revision, ...] = stored(
+        "outbox", lambda events: tuple(map(revision_from_document, events)), ()
+    )
 
     @property
     def recent_operations(self) -> frozenset[str]:
         """The operations behind the newest revisions."""
         return frozenset(revision.operation for revision in self.recent_revisions)
 
+    def seen_as(self, views: Mapping[str, type[View]]) -> View:
+        """The user as the view for its status shows it; views go by the status's value."""
+        return views[self._document["status"]["value"]](self._document)
 
-@dataclass(frozen=True, slots=True)
-class HandleClaim:
+    def without_handle(self) -> "User":
+        """The same user, as if it had no handle."""
+        return User({name: value for name, value in self._document.items() if name != "handle"})
+
+    def stored(self) -> Document:
+        """A copy of the document, to be written."""
+        return dict(self._document)
+
+
+PATHS: Mapping[str, str] = {
+    name: attribute.path for name, attribute in vars(User).items() if isinstance(attribute, Stored)
+}
+"""Where a record's attribute lives in the document."""
+
+
+def new_user(
+    *,
+    id: str,
+    rev: int,
+    status: Status,
+    created_at: datetime,
+    follower_count: int = 0,
+    following_count: int = 0,
+    **values: Any,
+) -> User:
+    """A user that is not stored yet; `values` goes from an attribute's name to its value."""
+    document: Document = {
+        "_id": id,
+        "rev": rev,
+        "status": {"value": status.value, "at": created_at},
+        "createdAt": created_at,
+        "profile": {},
+        "locale": {},
+        "counts": {"followers": follower_count, "following": following_count},
+    }
+    for name, value in values.items():
+        if value:
+            step, _, last = PATHS[name].partition(".")
+            (document[step] if last else document)[last or step] = to_stored(value)
+    return User(document)
+
+
+def to_stored(value: Any) -> Any:
+    """An attribute's value as stored: its parts become sub-documents without what is missing."""
+    if isinstance(value, tuple):
+        return [
+            {name: value for name, value in part._asdict().items() if value is not None}
+            for part in value
+        ]
+    return value
+
+
+class HandleClaim(NamedTuple):
     """A row of the handle registry; `user_id` is missing when the handle is reserved."""
 
     handle: str
@@ -109,8 +212,7 @@ class HandleClaim:
     claimed_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One end of a relation as seen from a list's owner; `order` sorts the newest first."""
 
     user_id: str
@@ -131,41 +233,6 @@ class Attempt:
     started_at: datetime
     new_id: str
     outcome: Document | None
-
-
-def user_from_document(document: Document) -> User:
-    """A `users` document as a record."""
-    get = document.get
-    profile = get("profile", {})
-    locale = get("locale", {})
-    counts = get("counts", {})
-    return User(
-        id=document["_id"],
-        rev=document["rev"],
-        status=Status(document["status"]["value"]),
-        created_at=document["createdAt"],
-        handle=get("handle"),
-        handle_changed_at=get("handleChangedAt"),
-        former_handles=tuple(
-            FormerHandle(former["handle"], former["until"]) for former in get("formerHandles", ())
-        ),
-        display_name=profile.get("displayName"),
-        bio=profile.get("bio"),
-        pronouns=profile.get("pronouns"),
-        links=tuple(Link(link["url"], link.get("label")) for link in profile.get("links", ())),
-        avatar=tuple(
-            Image(image["url"], image["width"], image["height"])
-            for image in profile.get("avatar", ())
-        ),
-        profile_color=profile.get("color"),
-        country=locale.get("country"),
-        locale=locale.get("language"),
-        time_zone=locale.get("timeZone"),
-        follower_count=counts.get("followers", 0),
-        following_count=counts.get("following", 0),
-        archived_rev=get("archivedRev", 0),
-        recent_revisions=tuple(revision_from_document(event) for event in get("outbox", ())),
-    )
 
 
 def revision_from_document(document: Document) -> Revision:
@@ -204,3 +271,11 @@ def to_stored_precision(moment: datetime) -> datetime:
     """The moment as the database keeps it: UTC, whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _links(links: Sequence[Document]) -> tuple[Link, ...]:
+    return tuple([Link(link["url"], link.get("label")) for link in links])
+
+
+def _former_handles(formers: Sequence[Document]) -> tuple[FormerHandle, ...]:
+    return tuple([FormerHandle(former["handle"], former["until"]) for former in formers])

@@ -12,6 +12,7 @@ from store.follows import Follows
 from store.handles import Handles
 from store.history import History
 from store.idempotency import Idempotency
+from store.lists import EdgeList
 from store.revisions import Revisions
 from store.users import Users
 
@@ -68,16 +69,22 @@ class Store:
         await self._database.drop()
 
     async def close(self) -> None:
-        """Stops the change feed and closes every connection."""
+        """Stops the change feed, ends reads and closes every connection."""
         await self.changes.close()
+        await self.users.close()
+        await self.handles.close()
+        for edges in self._lists():
+            await edges.close()
         await self._database.close()
 
     def _declared(self) -> list[tuple[Collection, Sequence[IndexModel]]]:
-        lists = (self.follows.following, self.follows.followers, self.blocks.blocked)
         return [
             (self.users.collection, self.users.indexes),
             (self.revisions.collection, self.revisions.indexes),
             (self.handles.collection, self.handles.indexes),
             (self.idempotency.collection, self.idempotency.indexes),
-            *((edges.collection, edges.indexes) for edges in lists),
+            *((edges.collection, edges.indexes) for edges in self._lists()),
         ]
+
+    def _lists(self) -> tuple[EdgeList, ...]:
+        return self.follows.following, self.follows.followers, self.blocks.blocked

@@ -1,15 +1,15 @@
 """Users: one document each, read by key, changed by one guarded update that carries its event."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import IndexModel
 
+from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
-from store.records import Document, Revision, Status, User, user_from_document
+from store.records import PATHS, Document, Revision, Status, User, to_stored
 from store.revisions import Revisions, revision_document
 
 SCHEMA_VERSION = 1
@@ -21,25 +21,17 @@ COUNT_OPERATIONS = 128
 """Operations remembered per user so that counting one of them twice has no effect."""
 
 COUNTED = "counts.operations"
-BOOKKEEPING = ("outbox", "archivedRev", COUNTED)
+BOOKKEEPING = ("outbox", "archivedRev", COUNTED, "schemaVersion", "status.at")
 """What only writers and watchers of one user look at."""
+UNSEARCHED = (*BOOKKEEPING, "nameKey")
 
-# Where a record's field lives in the document: the fields that a change may set.
-PATHS = {
-    "handle": "handle",
-    "handle_changed_at": "handleChangedAt",
-    "former_handles": "formerHandles",
-    "display_name": "profile.displayName",
-    "bio": "profile.bio",
-    "pronouns": "profile.pronouns",
-    "links": "profile.links",
-    "profile_color": "profile.color",
-    "country": "locale.country",
-    "locale": "locale.language",
-    "time_zone": "locale.timeZone",
-}
-SET_AT_FIRST = (*PATHS, "avatar")
-"""The fields that a new user may have."""
+SETTABLE = (
+    *("handle", "handle_changed_at", "former_handles", "display_name", "bio", "pronouns", "links"),
+    *("avatar", "profile_color", "country", "locale", "time_zone"),
+)
+"""The attributes that somebody may set."""
+PARTS_OF_ALL = frozenset({"id", "rev", "status", "handle", "former_handles"})
+"""What is read of every user: it says who sees it, and whether a handle leads there."""
 
 
 class Users:
@@ -53,22 +45,26 @@ class Users:
     def __init__(self, database: Database, revisions: Revisions) -> None:
         self.collection: Collection = database.collection("users")
         self._revisions = revisions
+        self._reads = CoalescedReads(self._find)
+        self._reads_with_revisions = CoalescedReads(self._find_with_revisions)
 
-    async def by_ids(self, ids: Sequence[str]) -> dict[str, User]:
-        """The users that exist, by identifier; one command."""
-        documents = await self.collection.find({"_id": {"$in": list(ids)}}, without=BOOKKEEPING)
-        return {document["_id"]: user_from_document(document) for document in documents}
+    def by_ids(self, ids: Sequence[str], parts: Parts = None) -> Awaitable[Sequence[User | None]]:
+        """The users in the order of their identifiers, nothing for those that do not exist.
+
+        At least these parts of them, which are attributes of the record; one shared command.
+        """
+        return self._reads.read(ids, parts)
 
     async def by_id(self, user_id: str) -> User | None:
-        """One user as of now, past every cache, with its newest revisions."""
-        document = await self.collection.find_one(user_id, without=[COUNTED])
-        return user_from_document(document) if document else None
+        """One user as of now, past every cache, with its newest revisions; one shared command."""
+        [user] = await self._reads_with_revisions.read([user_id])
+        return user
 
     async def with_handle_from(self, prefix: str, after: str | None, limit: int) -> list[User]:
         """Active users whose handle starts with the prefix, by handle, after that handle."""
         where = {"handle": _prefix_range(prefix, after), "status.value": Status.ACTIVE.value}
-        found = await self.collection.find(where, sort="handle", limit=limit, without=BOOKKEEPING)
-        return [user_from_document(document) for document in found]
+        found = await self.collection.find(where, sort="handle", limit=limit, without=UNSEARCHED)
+        return list(map(User, found))
 
     async def with_name_from(
         self, prefix: str, after: str | None, limit: int, *, but_not_handles_from: str
@@ -86,7 +82,7 @@ class Users:
             "status.value": Status.ACTIVE.value,
         }
         found = await self.collection.find(where, sort="nameKey", limit=limit, without=BOOKKEEPING)
-        return [(document["nameKey"], user_from_document(document)) for document in found]
+        return [(document["nameKey"], User(document)) for document in found]
 
     async def insert(self, user: User, *, operation: str, event: str) -> bool:
         """Writes a new user with its first event; false when the identifier is in use."""
@@ -105,15 +101,15 @@ class Users:
         operation: str,
         event: str,
         at: datetime,
-    ) -> bool:
+    ) -> User | None:
         """Sets fields of the user and adds the event, if the user is still at this revision.
 
         `values` goes from a record's field name to its new value; None or nothing in it removes it.
-        One atomic update; false when somebody else was faster, and nothing is written then. Every
-        sixteenth time the events of the outbox are archived before.
+        One atomic update that gives the user afterwards; nothing when somebody else was faster, and
+        nothing is written then. Every sixteenth time the events of the outbox are archived before.
         """
         rev = user.rev + 1
-        stored = {PATHS[name]: _stored(value) for name, value in values.items()}
+        stored = {PATHS[name]: to_stored(value) for name, value in values.items()}
         if "display_name" in values:
             name = values["display_name"]
             stored["nameKey"] = name_key(name, user.id) if name else None
@@ -126,7 +122,10 @@ class Users:
         }
         if unsets:
             change["$unset"] = unsets
-        return await self.collection.update({"_id": user.id, "rev": user.rev}, change)
+        changed = await self.collection.updated(
+            {"_id": user.id, "rev": user.rev}, change, without=UNSEARCHED
+        )
+        return User(changed) if changed else None
 
     async def count(
         self, user_id: str, *, operation: str, followers: int = 0, following: int = 0
@@ -155,6 +154,23 @@ class Users:
             {"$set": {"counts.followers": followers, "counts.following": following}},
         )
 
+    async def close(self) -> None:
+        """Ends the reads that are under way."""
+        await self._reads.close()
+        await self._reads_with_revisions.close()
+
+    async def _find(self, ids: Sequence[str], parts: Parts) -> dict[str, User]:
+        if parts is None:
+            documents = await self.collection.by_keys(ids, without=UNSEARCHED)
+        else:
+            paths = sorted({PATHS[part] for part in parts | PARTS_OF_ALL})
+            documents = await self.collection.by_keys(ids, only=paths)
+        return {document["_id"]: User(document) for document in documents}
+
+    async def _find_with_revisions(self, ids: Sequence[str], _: Parts) -> dict[str, User]:
+        documents = await self.collection.by_keys(ids, without=[COUNTED])
+        return {document["_id"]: User(document) for document in documents}
+
     async def _archive(self, user: User) -> Document:
         """What to set on the user after archiving its events, when it is time for that."""
         due = [event for event in user.recent_revisions if event.rev > user.archived_rev]
@@ -175,40 +191,14 @@ def _prefix_range(prefix: str, after: str | None) -> Document:
 
 
 def _document(user: User, operation: str, event: str) -> Document:
-    """A new user as stored: what is missing is left out."""
-    fields = tuple(sorted(name for name in SET_AT_FIRST if getattr(user, name)))
+    """A new user as stored."""
+    fields = tuple(sorted(name for name in SETTABLE if getattr(user, name)))
     revision = Revision(user.rev, event, operation, user.created_at, fields)
-    profile = {
-        "displayName": user.display_name,
-        "bio": user.bio,
-        "pronouns": user.pronouns,
-        "links": _stored(user.links),
-        "avatar": _stored(user.avatar),
-        "color": user.profile_color,
-    }
-    locale = {"country": user.country, "language": user.locale, "timeZone": user.time_zone}
     document = {
-        "_id": user.id,
+        **user.stored(),
         "schemaVersion": SCHEMA_VERSION,
-        "rev": user.rev,
-        "status": {"value": user.status.value, "at": user.created_at},
-        "createdAt": user.created_at,
-        "handle": user.handle,
-        "nameKey": name_key(user.display_name, user.id) if user.display_name else None,
-        "profile": _present(profile),
-        "locale": _present(locale),
-        "counts": {"followers": user.follower_count, "following": user.following_count},
         "outbox": [revision_document(revision)],
     }
-    return _present(document)
-
-
-def _stored(value: Any) -> Any:
-    """A record's value as stored: its parts become sub-documents without what is missing."""
-    if isinstance(value, tuple):
-        return [_present(asdict(part)) for part in value]
-    return value
-
-
-def _present(document: Mapping[str, Any]) -> Document:
-    return {name: value for name, value in document.items() if value not in (None, [])}
+    if user.display_name:
+        document["nameKey"] = name_key(user.display_name, user.id)
+    return document

@@ -152,5 +152,5 @@ async def test_an_update_reads_once_and_writes_once(subgraph: Subgraph, commands
     await subgraph.data(
         'mutation { updateProfile(input: {bio: "Hello"}) { errors { code } } }', viewer
     )
-    # the user before, the guarded update, the user for the payload
-    assert commands.taken() == ["find", "find", "update"]
+    # the user before, and the guarded update, which gives the user for the payload
+    assert commands.taken() == ["find", "findAndModify"]

@@ -8,6 +8,7 @@ import pytest
 
 from store.driver import DriverName
 from store.errors import StoreFault
+from store.records import User
 from store.store import Store
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
@@ -51,7 +52,7 @@ async def test_a_passing_failure_is_not_noticed(
     assert await subgraph.data(BY_HANDLE) == {"user": {"bio": None}}
     # A server says with this label that the write may be sent again.
     label = {} if "closeConnection" in failure else {"errorLabels": ["RetryableWriteError"]}
-    await fail("update", **failure, **label)
+    await fail("findAndModify", **failure, **label)
     data = await subgraph.data(UPDATE, ada)
     assert data == {"updateProfile": {"user": {"bio": "new", "rev": 2}, "errors": []}}
 
@@ -105,7 +106,7 @@ async def test_a_write_that_may_have_happened_is_finished_under_its_key(
     users = subgraph.store.users
     change = users.change
 
-    async def answer_lost(*args: Any, **options: Any) -> bool:
+    async def answer_lost(*args: Any, **options: Any) -> User | None:
         await change(*args, **options)
         raise StoreFault("the answer never came")
 

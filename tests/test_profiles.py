@@ -266,7 +266,7 @@ async def test_a_dry_registration_tells_what_it_would_write(subgraph: Subgraph) 
         },
     }
     assert await subgraph.store.users.any() is False
-    assert await subgraph.store.handles.by_handles(["ada.berg"]) == {}
+    assert await subgraph.store.handles.by_handles(["ada.berg"]) == [None]
 
 
 @pytest.mark.parametrize(

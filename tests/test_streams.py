@@ -182,9 +182,9 @@ async def test_only_a_subscription_may_take_long(
     accept: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def never(_: object) -> dict[str, User]:
+    async def never(*_: object) -> list[User | None]:
         await asyncio.sleep(30)
-        return {}
+        return [None]
 
     monkeypatch.setattr(store.users, "by_ids", never)
     hasty = settings.model_copy(update={"request_timeout_seconds": 0.05})
