@@ -117,6 +117,15 @@ class User:
     def __init__(self, document: Document) -> None:
         self._document = document
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, User) and self._document == other._document
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.rev))
+
+    def __repr__(self) -> str:
+        return f"User({self._document!r})"
+
     id: str = stored("_id")
     rev: int = stored("rev")
     status: Status = stored("status.value", STATUSES.__getitem__)
@@ -142,11 +151,9 @@ class User:
     recent_revisions: tuple[Revision, ...] = stored(
         "outbox", lambda events: tuple(map(revision_from_document, events)), ()
     )
-
-    @property
-    def recent_operations(self) -> frozenset[str]:
-        """The operations behind the newest revisions."""
-        return frozenset(revision.operation for revision in self.recent_revisions)
+    recent_operations: frozenset[str] = stored(
+        "outbox", lambda events: frozenset(event["op"] for event in events), ()
+    )
 
     def seen_as(self, views: Mapping[str, type[View]]) -> View:
         """The user as the view for its status shows it; views go by the status's value."""

@@ -173,6 +173,8 @@ class Users:
 
     async def _archive(self, user: User) -> Document:
         """What to set on the user after archiving its events, when it is time for that."""
+        if user.rev - user.archived_rev < ARCHIVE_EVERY:
+            return {}
         due = [event for event in user.recent_revisions if event.rev > user.archived_rev]
         if len(due) < ARCHIVE_EVERY:
             return {}
