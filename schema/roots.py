@@ -1,5 +1,7 @@
 """The roots, and the schema they make."""
 
+from functools import cache
+
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
@@ -30,10 +32,11 @@ class Subscription(ChangeSubscriptions):
     """What can be followed as it happens."""
 
 
+@cache
 def build_schema(
     profile: Profile = Profile.PORTABLE, *, execution: Execution = "compiled"
 ) -> FederatedSchema:
-    """The User subgraph's schema. Raises: FieldSetError when a key names no field."""
+    """The User subgraph's schema, built once. Raises: FieldSetError when a key names no field."""
     return FederatedSchema(
         profile=profile,
         execution=execution,

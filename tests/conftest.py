@@ -1,5 +1,6 @@
 """Fixtures: an engine for the session, a database for each test, each driver and execution."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from itertools import cycle, islice
@@ -8,14 +9,19 @@ from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 import pytest
+from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 
 from execution.strawberry_schema import Execution
 from server.settings import Settings
 from store.driver import DriverName
 from store.engine import start_engine
+from store.records import Document
 from store.store import Store
 from tests.subgraph import Clock, Subgraph
+
+RUN = f"usergraph_test_{uuid4().hex[:12]}"
+"""What the databases' names begin with."""
 
 
 class Variant(NamedTuple):
@@ -104,14 +110,41 @@ def commands() -> Commands:
     return Commands()
 
 
+@pytest.fixture(scope="session")
+async def databases(mongodb_uri: str) -> AsyncIterator[AsyncMongoClient[Document]]:
+    """The databases of the server under test."""
+    async with AsyncMongoClient[Document](mongodb_uri) as client:
+        yield client
+        for driver in DRIVERS:
+            await client.drop_database(f"{RUN}_{driver}")
+
+
 @pytest.fixture
-async def store(mongodb_uri: str, driver: DriverName, commands: Commands) -> AsyncIterator[Store]:
-    """An empty database with its indexes, dropped afterwards."""
-    name = f"usergraph_test_{uuid4().hex[:12]}"
-    store = Store.connect(mongodb_uri, name, driver=driver, listeners=[commands])
+async def database_name(
+    request: pytest.FixtureRequest, databases: AsyncMongoClient[Document], driver: DriverName
+) -> AsyncIterator[str]:
+    """An empty database: one that the tests share, because making one is slow, unless marked."""
+    if request.node.get_closest_marker("own_database"):
+        name = f"{RUN}_{uuid4().hex[:12]}"
+        yield name
+        await databases.drop_database(name)
+        return
+    shared = databases[f"{RUN}_{driver}"]
+    names = await shared.list_collection_names()
+    await asyncio.gather(*(shared[name].delete_many({}) for name in names))
+    yield shared.name
+
+
+@pytest.fixture
+async def store(
+    mongodb_uri: str, database_name: str, driver: DriverName, commands: Commands
+) -> AsyncIterator[Store]:
+    """An empty database with its indexes."""
+    store = Store.connect(
+        mongodb_uri, database_name, driver=driver, timeout_seconds=20, listeners=[commands]
+    )
     await store.ensure_indexes()
     yield store
-    await store.drop()
     await store.close()
 
 

@@ -19,6 +19,8 @@ from tests.listening import listening, until
 from tests.subgraph import Subgraph
 from tests.websocket import opened
 
+pytestmark = pytest.mark.own_database
+
 CHANGES = """subscription ($id: ID!, $sinceRev: Int) {
   profileChanged(id: $id, sinceRev: $sinceRev) {
     rev fields user { rev bio viewerRelation { isSelf } }

@@ -13,6 +13,8 @@ from store.store import Store
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.own_database
+
 Fail = Callable[..., Awaitable[None]]
 BY_HANDLE = 'query { user(by: {handle: "ada.berg"}) { bio } }'
 UPDATE = 'mutation { updateProfile(input: {bio: "new"}) { user { bio rev } errors { code } } }'

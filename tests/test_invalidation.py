@@ -25,6 +25,8 @@ from tests.running import PATIENCE_SECONDS, environment, usergraph
 from tests.subgraph import Clock, Subgraph
 from tests.test_faults import Fail, fail
 
+pytestmark = pytest.mark.own_database
+
 __all__ = ["fail"]  # a fixture
 
 KEY = "a shared key"

@@ -22,6 +22,8 @@ from tests.subgraph import Subgraph
 from tests.test_changes import without_streams
 from tests.websocket import opened
 
+pytestmark = pytest.mark.own_database
+
 REVISIONS = 1000
 CUTS = 100
 DEATHS = {25, 50, 75}

@@ -17,7 +17,7 @@ from store.store import Store
 from tests.listening import listening, until
 from tests.subgraph import Clock, Subgraph
 
-pytestmark = pytest.mark.one_driver
+pytestmark = [pytest.mark.one_driver, pytest.mark.own_database]
 
 CHANGES = "subscription ($id: ID!) { profileChanged(id: $id) { rev } }"
 EVENTS = "text/event-stream"

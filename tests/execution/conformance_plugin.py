@@ -16,12 +16,13 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-import execution
 import graphql
 import pytest
 from graphql.execution import create_source_event_stream, map_source_to_response_event
 from graphql.execution.execute import assume_not_async_iterable, assume_not_awaitable
 from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+
+import execution
 
 PACKAGE = "tests"
 OUTCOMES = "GRAPHQL_CORE_OUTCOMES"
@@ -72,7 +73,7 @@ def subscribe(*args: Any, **options: Any) -> Any:
     if executor.operation.operation is not graphql.OperationType.SUBSCRIPTION:
         raise graphql.GraphQLError("Expected subscription operation.")
 
-    def execute_event(event: graphql.Executor) -> Any:
+    def execute_event(event: "graphql.Executor[Any]") -> Any:
         return execute(**{**given, "root_value": event.root_value})
 
     def responses(source: Any) -> AsyncIterator[graphql.ExecutionResult] | Any:

@@ -15,7 +15,7 @@ from tests.gateway.door import Door, Received, fields_of
 from tests.gateway.gateways import showing
 from tests.subgraph import Subgraph
 
-pytestmark = pytest.mark.one_driver
+pytestmark = [pytest.mark.one_driver, pytest.mark.own_database]
 
 CHANGES = """subscription ($id: ID!) {
   profileChanged(id: $id) { rev user { bio viewerRelation { isSelf } playlists { name } } }
