@@ -172,9 +172,11 @@ class Analysis:
             return Constant(key, type_.name)
         if name in INTROSPECTION:
             raise UnsupportedOperation("introspection")
+        field = type_.fields.get(name)
+        if field is None:
+            raise UnsupportedOperation("a field that its type does not have")
         if is_root:
             return None
-        field = type_.fields[name]
         reader = self._reader(field, name)
         shape = self._shape(field.type, details) if reader is not None else None
         return Inline(key, reader, shape) if reader is not None and shape is not None else None

@@ -48,7 +48,7 @@ class OperationCache:
         schema: GraphQLSchema,
         validate: Validate,
         *,
-        executor_class: type[Executor[Any]] = Executor,
+        executor_class: type[Executor[Any]] | None = None,
     ) -> None:
         self._schema = schema
         self._validate = validate

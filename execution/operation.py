@@ -11,7 +11,7 @@ from graphql.execution import ExecutionResult, Executor
 from graphql.execution.executor import default_field_resolver, default_type_resolver
 from graphql.execution.values import VariableValues
 
-from execution.analysis import Analysis, Operation, SchemaFacts
+from execution.analysis import INCREMENTAL, Analysis, Operation, SchemaFacts
 from execution.builders import Generator
 from execution.plan import Build, ObjectPlan, UnsupportedOperation, columns_of
 from execution.running import Run, run_operation
@@ -43,7 +43,7 @@ class CompiledOperation:
         document: DocumentNode,
         operation_name: str | None = None,
         *,
-        executor_class: type[Executor[Any]] = Executor,
+        executor_class: type[Executor[Any]] | None = None,
         type_resolver: Callable[..., Any] = default_type_resolver,
     ) -> None:
         self.document = document
@@ -151,7 +151,7 @@ class CompiledOperation:
     def _executor(self, inputs: Mapping[str, Any], run: Run) -> "Executor[Any]":
         values = self._variables.reference(inputs)
         assert isinstance(values, VariableValues)
-        return self._executor_class(
+        return (self._executor_class or Executor)(
             self._facts.schema,
             self._operation.fragment_definitions,
             self._operation.fragments,
@@ -199,7 +199,7 @@ def compile_operation(
     document: DocumentNode,
     operation_name: str | None = None,
     *,
-    executor_class: type[Executor[Any]] = Executor,
+    executor_class: type[Executor[Any]] | None = None,
     type_resolver: Callable[..., Any] = default_type_resolver,
 ) -> CompiledOperation:
     """The operation of a valid document; one without a name must be the only one."""
@@ -224,7 +224,8 @@ def execute(
     **options: Any,
 ) -> Answer:
     """The same as `graphql.execute`; what has other options is executed by graphql-core."""
-    if any(option is not None and option is not False for option in options.values()):
+    is_incremental = any(schema.get_directive(name) is not None for name in INCREMENTAL)
+    if is_incremental or any(options.values()):
         result: Any = reference_execute(
             schema,
             document,
@@ -242,7 +243,7 @@ def execute(
         schema,
         document,
         operation_name,
-        executor_class=executor_class or Executor,
+        executor_class=executor_class,
         type_resolver=type_resolver or default_type_resolver,
     )
     return compiled.execute(root_value, context_value, variable_values)

@@ -75,10 +75,14 @@ class Run:
         return ExecutionResult(None if self.is_null else data, errors or None)
 
     def add_error(self, error: GraphQLError, path: Path | None) -> None:
-        """Keeps an error that made the place null; without a path, the whole answer."""
+        """Keeps an error that made the place null; without a path, the whole answer.
+
+        Then there is no use in what is still running.
+        """
         self.executor.collected_errors.add(error, path)
         if path is None:
             self.is_null = True
+            self.stop()
 
     def start(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """Begins to run something beside others; without an event loop it has to wait."""
@@ -87,6 +91,8 @@ class Run:
         except RuntimeError:
             return awaitable
         task = asyncio.ensure_future(awaitable)
+        if self.is_null:
+            task.cancel()
         self.tasks.append(task)
         return task
 
@@ -166,12 +172,20 @@ def run_operation(run: Run, plan: ObjectPlan, *, serially: bool) -> Any:
         pending = _run_serially(run, plan.columns, level)
     else:
         pending = run_columns(run, plan.columns, level)
+    if pending is not None and run.is_null:
+        run.executor.settle_in_background([pending])
+        pending = None
     return run.result(data) if pending is None else _finished(run, pending, data)
 
 
 async def _finished(run: Run, pending: Awaitable[None], data: dict[str, Any]) -> ExecutionResult:
     try:
         await pending
+    except asyncio.CancelledError:
+        run.stop()
+        task = asyncio.current_task()
+        if not run.is_null or task is None or task.cancelling():
+            raise  # somebody else cancelled it
     except BaseException:
         run.stop()
         raise
@@ -245,9 +259,8 @@ async def _complete_when_had(
     run: Run, level: Level, waiting: list[tuple[Column, list[Any]]]
 ) -> None:
     pending: list[Awaitable[None]] = []
-    for _, values in waiting:
-        await _settle(values, run)
     for column, values in waiting:
+        await _settle(values, run)
         _add(pending, column.complete(run, column, level, values))
     rest = together(run, pending)
     if rest is not None:

@@ -21,6 +21,7 @@ from graphql import (
     Undefined,
     VariableDefinitionNode,
     is_input_object_type,
+    is_leaf_type,
     is_list_type,
     is_non_null_type,
     is_required_input_field,
@@ -31,7 +32,7 @@ from graphql.type import GraphQLInputType
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 from execution.leaves import check_boolean, check_int, check_text
-from execution.plan import IrregularValue
+from execution.plan import IrregularValue, UnsupportedOperation
 
 Coerce: TypeAlias = Callable[[Any], Any]
 
@@ -113,6 +114,8 @@ def _coercion_of_nullable(type_: Any, above: tuple[GraphQLInputType, ...]) -> Co
     if is_input_object_type(type_):
         # Values of types that contain themselves can be too deep, which graphql-core tells.
         return _refuse if type_ in above else _input_object(type_, (*above, type_))
+    if not is_leaf_type(type_):
+        raise UnsupportedOperation("a variable of a type that is not for input")
     return BUILT_IN.get(id(type_)) or _leaf(type_.coerce_input_value)
 
 
