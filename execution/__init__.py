@@ -15,13 +15,14 @@ are executed by it as a whole. `execution` knows nothing of users.
 from execution.cache import OperationCache, PreparedOperation
 from execution.executor import compiled_executor
 from execution.operation import CompiledOperation, compile_operation, execute
-from execution.plan import UnsupportedOperation
+from execution.plan import UnsupportedOperation, by_class
 
 __all__ = [
     "CompiledOperation",
     "OperationCache",
     "PreparedOperation",
     "UnsupportedOperation",
+    "by_class",
     "compile_operation",
     "compiled_executor",
     "execute",

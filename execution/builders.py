@@ -29,6 +29,7 @@ from execution.plan import (
     Nested,
     Reader,
     Shape,
+    TypeCheck,
 )
 
 MAX_CLASSES = 1000
@@ -42,6 +43,31 @@ class Sources:
 
     def __init__(self) -> None:
         self.admitted: set[type] = {dict}
+        self.type_of_class: dict[type, str] = {}
+        """The object type of a class, where a type tells by the class alone."""
+        self._known: dict[str, tuple[set[type], Build]] = {}
+
+    def of_type(self, shape: Nested) -> tuple[set[type], Build]:
+        """The classes known to be of a type that tells by class, and what asks a new one."""
+        if shape.is_type_of is None:
+            return self.admitted, self.admit
+        found = self._known.get(shape.type.name)
+        if found is None:
+            found = self._known[shape.type.name] = self._knowing(shape.type.name, shape.is_type_of)
+        return found
+
+    def _knowing(self, name: str, is_type_of: TypeCheck) -> tuple[set[type], Build]:
+        known: set[type] = set()
+
+        def ask(source: Any) -> bool:
+            if not self.admit(source) or is_type_of(source, None) is not True:
+                return False
+            if source.__class__ in self.admitted and len(known) < MAX_CLASSES:
+                known.add(source.__class__)
+                self.type_of_class[source.__class__] = name
+            return True
+
+        return known, ask
 
     def admit(self, source: Any) -> bool:
         """Whether the object may be a source."""
@@ -88,11 +114,11 @@ class ClosureBuilders:
             for entry in shape.entries
             if isinstance(entry, Inline)
         ]
-        admitted, admit = self._sources.admitted, self._sources.admit
-        is_type_of = shape.is_type_of
+        is_type_of = None if shape.answers_by_class else shape.is_type_of
+        known, ask = self._sources.of_type(shape) if is_type_of is None else self._any_type()
 
         def build(source: Any) -> Any:
-            if source.__class__ not in admitted and not admit(source):
+            if source.__class__ not in known and not ask(source):
                 raise IrregularValue
             if is_type_of is not None and is_type_of(source, None) is not True:
                 raise IrregularValue
@@ -102,6 +128,9 @@ class ClosureBuilders:
             return built
 
         return build
+
+    def _any_type(self) -> tuple[set[type], Build]:
+        return self._sources.admitted, self._sources.admit
 
     def of(self, shape: Shape) -> Build:
         """A builder for values of the shape."""
@@ -131,6 +160,7 @@ class Generator:
     def __init__(self, sources: Sources) -> None:
         self._names = count(1)
         self._written: list[str] = []
+        self._sources = sources
         self._scope: dict[str, Any] = {
             "IrregularValue": IrregularValue,
             "isfinite": isfinite,
@@ -146,14 +176,14 @@ class Generator:
 
     def of_object(self, shape: Nested) -> Build:
         """A builder for objects. Raises: SyntaxError when they nest too deep."""
-        writer = Writer(self._scope)
+        writer = Writer(self._scope, self._sources)
         writer.check_object(shape, "source")
         writer.line(f"return {writer.object(shape.entries, 'source')}")
         return self._made(f"build_{shape.type.name}", writer)
 
     def of(self, shape: Shape) -> Build:
         """A builder for values of the shape. Raises: SyntaxError when they nest too deep."""
-        writer = Writer(self._scope)
+        writer = Writer(self._scope, self._sources)
         writer.line(f"return {writer.value(shape, 'source')}")
         return self._made("complete", writer)
 
@@ -169,8 +199,9 @@ class Generator:
 class Writer:
     """Writes the body of one function; what it cannot write as a word it puts into the scope."""
 
-    def __init__(self, scope: dict[str, Any]) -> None:
+    def __init__(self, scope: dict[str, Any], sources: Sources) -> None:
         self.lines: list[str] = []
+        self._sources = sources
         self._scope = scope
         self._variables = count(1)
         self._depth = 1
@@ -207,9 +238,14 @@ class Writer:
 
     def check_object(self, shape: Nested, source: str) -> None:
         """Writes the checks of a source."""
-        self.line(f"if {source}.__class__ not in admitted and not admit({source}):")
+        known, ask = "admitted", "admit"
+        if shape.is_type_of is not None and shape.answers_by_class:
+            classes, asking = self._sources.of_type(shape)
+            known = self._named("classes", shape.type.name, classes)
+            ask = self._named("ask", shape.type.name, asking)
+        self.line(f"if {source}.__class__ not in {known} and not {ask}({source}):")
         self.line("    raise IrregularValue")
-        if shape.is_type_of is not None:
+        if not shape.answers_by_class:
             check = self._named("is", shape.type.name, shape.is_type_of)
             self.line(f"if {check}({source}, None) is not True:")
             self.line("    raise IrregularValue")

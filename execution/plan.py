@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLOutputType
 from graphql.execution.collect_fields import FieldDetails
@@ -13,6 +13,19 @@ TypeCheck: TypeAlias = Callable[[Any, Any], Any]
 """An object type's `is_type_of`: the object and the resolve info in, whether it is one out."""
 Build: TypeAlias = Callable[[Any], Any]
 """A source in, the completed value out; raises anything when it is not certain of it."""
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+BY_CLASS = "answers_by_class"
+
+
+def by_class(is_type_of: C) -> C:
+    """Promises that an `is_type_of` looks at nothing of an object but its class.
+
+    No object of a class that it says yes to is of another type. So each class is asked once.
+    """
+    setattr(is_type_of, BY_CLASS, True)
+    return is_type_of
 
 
 class UnsupportedOperation(Exception):
@@ -82,6 +95,11 @@ class Nested:
     is_nullable: bool
     is_type_of: TypeCheck | None = None
     """What the type asks of an object, when it asks nothing of the resolve info."""
+
+    @property
+    def answers_by_class(self) -> bool:
+        """Whether each class has to be asked but once."""
+        return self.is_type_of is None or hasattr(self.is_type_of, BY_CLASS)
 
 
 Shape: TypeAlias = Leaf | Items | Nested

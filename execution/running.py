@@ -408,7 +408,7 @@ class _Below:
             if source.__class__ not in sources.admitted and not sources.admit(source):
                 raise IrregularValue
             info = LazyResolveInfo(self._run, column, self._level, parent)
-            plan = plan or _plan_of(column, source, info)
+            plan = plan or _plan_of(column, source, info, sources.type_of_class)
             if plan.is_type_of is not None:
                 _check_type(plan.is_type_of(source, info))
         output: dict[str, Any] = plan.build(source)
@@ -434,7 +434,12 @@ class _Below:
         return pending
 
 
-def _plan_of(column: Column, source: Any, info: LazyResolveInfo) -> ObjectPlan:
+def _plan_of(
+    column: Column, source: Any, info: LazyResolveInfo, known: Mapping[type, str]
+) -> ObjectPlan:
+    name = known.get(source.__class__)
+    if name is not None and name in column.objects:
+        return column.objects[name]
     found = column.resolve_type(source, info, column.abstract_type)
     plan = column.objects.get(found) if found.__class__ is str else None
     if plan is None:

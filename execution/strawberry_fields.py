@@ -29,7 +29,15 @@ from strawberry.types.lazy_type import LazyType
 from execution.arguments import Convert, reference_arguments
 from execution.builders import is_plain_name
 from execution.calling import Function
-from execution.plan import Attribute, Column, Reader, Reading, TypeCheck, UnsupportedOperation
+from execution.plan import (
+    BY_CLASS,
+    Attribute,
+    Column,
+    Reader,
+    Reading,
+    TypeCheck,
+    UnsupportedOperation,
+)
 from execution.running import Level, Run, resolve_info
 
 DEFINITION = GraphQLCoreConverter.DEFINITION_BACKREF
@@ -207,14 +215,16 @@ class StrawberryFields:
 
 
 def asks_nothing_of_info(type_: GraphQLObjectType) -> bool:
-    """Whether the type's `is_type_of`, if it has one, is Strawberry's, which takes no info."""
+    """Whether the type has no `is_type_of`, or Strawberry's, which does not look at the info."""
+    if type_.is_type_of is None:
+        return True
     definition = (type_.extensions or {}).get(DEFINITION)
     return isinstance(definition, StrawberryObjectDefinition) and definition.is_type_of is None
 
 
 def check_of(type_: GraphQLObjectType) -> tuple[TypeCheck | None, TypeCheck | None]:
     """What a type asks of an object: without the resolve info, and with it."""
-    if type_.is_type_of is None or asks_nothing_of_info(type_):
+    if asks_nothing_of_info(type_) or hasattr(type_.is_type_of, BY_CLASS):
         return type_.is_type_of, None
     return None, type_.is_type_of
 

@@ -9,6 +9,7 @@ import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry import ID, UNSET, Info
 
+from execution import by_class
 from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.errors import Refusal
@@ -138,6 +139,7 @@ class User:
     joined_year: int | None = strawberry.field(description="The year the account was made.")
 
     @classmethod
+    @by_class
     def is_type_of(cls, source: object, _: GraphQLResolveInfo[Any]) -> bool:
         """Whether this type's fields are read from the object."""
         return isinstance(source, SeenUser)
