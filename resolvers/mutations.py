@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import itertools
 import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -88,6 +87,7 @@ class Outcome:
 
 
 Act = Callable[[Operation], Awaitable[Outcome]]
+Decide = Callable[[User], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 
 async def carry_out(
@@ -117,43 +117,24 @@ async def carry_out(
 
 
 async def change_user(
-    request: Request,
-    operation: Operation,
-    user_id: str,
-    event: str,
-    decide: Callable[[User], Mapping[str, Any] | Awaitable[Mapping[str, Any]]],
+    request: Request, operation: Operation, user_id: str, event: str, decide: Decide
 ) -> Outcome:
     """Changes a user's own fields in one guarded write, deciding anew when others were faster.
 
     `decide` gives the new value of each record field to set; a value that is there already is left
     out, and nothing is written when nothing is left.
     """
-    control = operation.control
-    for attempt in itertools.count(1):
-        user = await active_user(request, user_id)
-        if operation.id in user.recent_operations:
-            # Done by an earlier attempt that crashed after writing.
-            return Outcome(user.id, user=user)
-        check_revision(user, control)
-        decided = decide(user)
-        values = await decided if isinstance(decided, Awaitable) else decided
-        changed = {name: value for name, value in values.items() if value != getattr(user, name)}
-        if control.dry_run:
-            return Outcome(user.id, forecast=_forecast(user, changed, event), user=user)
-        if not changed:
-            return Outcome(user.id, user=user)
-        afterwards = await request.store.users.change(
-            user, changed, operation=operation.id, event=event, at=operation.now
-        )
-        if afterwards is not None:
-            return Outcome(user.id, user=afterwards)
-        if attempt == CHANGE_ATTEMPTS:
-            raise TooSoonRefusal(
-                message="Too many others changed this user at the same time; try again.",
-                retry_after_seconds=1,
-            )
-        await asyncio.sleep(random.random() * attempt * PAUSE_SECONDS)
-    raise AssertionError("unreachable")
+    for attempt in range(CHANGE_ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(random.random() * attempt * PAUSE_SECONDS)
+        async with request.store.users.turn(user_id):
+            outcome = await _try_to_change(request, operation, user_id, event, decide)
+        if outcome is not None:
+            return outcome
+    raise TooSoonRefusal(
+        message="Too many others changed this user at the same time; try again.",
+        retry_after_seconds=1,
+    )
 
 
 async def active_user(request: Request, user_id: str, *path: str) -> User:
@@ -183,6 +164,29 @@ def forecast_of_new(user: User, event: str) -> Forecast:
     written = ("country", "display_name", "handle", "locale", "rev", "status", "time_zone")
     changes = (FieldChange(name, None, getattr(user, name)) for name in written)
     return Forecast(tuple(change for change in changes if change.after is not None), (event,))
+
+
+async def _try_to_change(
+    request: Request, operation: Operation, user_id: str, event: str, decide: Decide
+) -> Outcome | None:
+    """What came of one try; nothing when somebody else wrote the user meanwhile."""
+    control = operation.control
+    user = await active_user(request, user_id)
+    if operation.id in user.recent_operations:
+        # Done by an earlier attempt that crashed after writing.
+        return Outcome(user.id, user=user)
+    check_revision(user, control)
+    decided = decide(user)
+    values = await decided if isinstance(decided, Awaitable) else decided
+    changed = {name: value for name, value in values.items() if value != getattr(user, name)}
+    if control.dry_run:
+        return Outcome(user.id, forecast=_forecast(user, changed, event), user=user)
+    if changed:
+        afterwards = await request.store.users.change(
+            user, changed, operation=operation.id, event=event, at=operation.now
+        )
+        return Outcome(user.id, user=afterwards) if afterwards else None
+    return Outcome(user.id, user=user)
 
 
 async def _carry_out_once(

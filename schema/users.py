@@ -1,6 +1,6 @@
 """The entity User with its lists, what a viewer is to it, its private part, and how to find it."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import strawberry
 from graphql import GraphQLResolveInfo
 from strawberry import ID, UNSET, Info
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
 from execution import by_class
 from resolvers import lists
@@ -16,8 +18,9 @@ from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
 from resolvers.lists import Page
 from resolvers.request import Request
-from resolvers.visibility import SeenUser
+from resolvers.visibility import PRIVATE_PARTS, SeenUser
 from schema.enums import AccountStatus
+from store.coalescing import Parts
 from store.records import Image as ImageRecord
 from store.records import User as UserRecord
 
@@ -202,6 +205,34 @@ class User:
     def private(user: strawberry.Parent[SeenUser]) -> UserRecord | None:
         """What only the owner of the account sees."""
         return user.private
+
+
+PARTS: Mapping[str, frozenset[str]] = {
+    **{
+        to_camel_case(field.python_name): frozenset({field.python_name})
+        for field in get_object_definition(User, strict=True).fields
+        if field.base_resolver is None
+    },
+    "avatar": frozenset({"avatar"}),
+    "followers": frozenset(),
+    "following": frozenset(),
+    "viewerRelation": frozenset({"status"}),
+    "private": PRIVATE_PARTS,
+}
+"""The attributes of the record that each field of User is made of."""
+
+
+def needed_parts(fields: Iterable[str]) -> Parts:
+    """What `Request.needs` is for an operation that selects these fields of User, anywhere in it.
+
+    Nothing, which means everything, when there is one that is not known here.
+    """
+    selected = set(fields) - {"__typename"}
+    return (
+        frozenset().union(*(PARTS[field] for field in selected))
+        if selected <= PARTS.keys()
+        else None
+    )
 
 
 @strawberry.type(description="A user in a list, with its place.")

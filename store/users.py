@@ -1,8 +1,11 @@
 """Users: one document each, read by key, changed by one guarded update that carries its event."""
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pymongo import IndexModel
 
@@ -33,6 +36,9 @@ SETTABLE = (
 PARTS_OF_ALL = frozenset({"id", "rev", "status", "handle", "former_handles"})
 """What is read of every user: it says who sees it, and whether a handle leads there."""
 
+PROJECTIONS = 1000
+"""Sets of parts whose paths are remembered."""
+
 
 class Users:
     """The `users` collection."""
@@ -47,6 +53,7 @@ class Users:
         self._revisions = revisions
         self._reads = CoalescedReads(self._find)
         self._reads_with_revisions = CoalescedReads(self._find_with_revisions)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def by_ids(self, ids: Sequence[str], parts: Parts = None) -> Awaitable[Sequence[User | None]]:
         """The users in the order of their identifiers, nothing for those that do not exist.
@@ -92,6 +99,14 @@ class Users:
         except DuplicateKey:
             return False
         return True
+
+    def turn(self, user_id: str) -> asyncio.Lock:
+        """What to hold while reading and then changing the user.
+
+        The guard of `change` decides who is first. This only keeps those who write in this process
+        from failing at it again and again, which is what most of them would do.
+        """
+        return self._turns.setdefault(user_id, asyncio.Lock())
 
     async def change(
         self,
@@ -163,8 +178,7 @@ class Users:
         if parts is None:
             documents = await self.collection.by_keys(ids, without=UNSEARCHED)
         else:
-            paths = sorted({PATHS[part] for part in parts | PARTS_OF_ALL})
-            documents = await self.collection.by_keys(ids, only=paths)
+            documents = await self.collection.by_keys(ids, only=_paths(parts))
         return {document["_id"]: User(document) for document in documents}
 
     async def _find_with_revisions(self, ids: Sequence[str], _: Parts) -> dict[str, User]:
@@ -185,6 +199,12 @@ class Users:
 def name_key(display_name: str, user_id: str) -> str:
     """What display names are sorted and searched by: folded, then the identifier."""
     return f"{display_name.casefold()}\x00{user_id}"
+
+
+@lru_cache(PROJECTIONS)
+def _paths(parts: frozenset[str]) -> tuple[str, ...]:
+    """What to read of documents for these parts of their users."""
+    return tuple(sorted({PATHS[part] for part in parts | PARTS_OF_ALL}))
 
 
 def _prefix_range(prefix: str, after: str | None) -> Document:

@@ -410,3 +410,10 @@ async def test_queries_over_a_connection_read_anew_each_time(
             message = await socket.receive()
             assert message["payload"]["data"] == {"viewer": {"user": {"bio": bio}}}
             assert await socket.receive() == {"id": key, "type": "complete"}
+
+
+async def test_writers_of_one_process_take_turns(subgraph: Subgraph, commands: Commands) -> None:
+    ada = await subgraph.register("ada.berg")
+    commands.taken()
+    await asyncio.gather(*(subgraph.update(ada, str(number)) for number in range(10)))
+    assert commands.taken() == ["find"] * 10 + ["findAndModify"] * 10
