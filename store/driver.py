@@ -11,7 +11,7 @@ from typing import Any, Literal
 os.environ.setdefault("MOTOR_MAX_WORKERS", "48")
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -182,17 +182,6 @@ class Collection:
         with translated():
             result = await self._handle.update_one(where, change, upsert=upsert)
             return bool(result.matched_count or result.upserted_id is not None)
-
-    async def updated(
-        self, where: Filter, change: Mapping[str, Any], *, without: Sequence[str] = ()
-    ) -> Document | None:
-        """Applies the change to the one matching document and gives it; nothing without one."""
-        projection = dict.fromkeys(without, False) or None
-        with translated():
-            document: Document | None = await self._handle.find_one_and_update(
-                where, change, projection, return_document=ReturnDocument.AFTER
-            )
-            return document
 
     async def delete(self, where: Filter) -> bool:
         """Deletes the one matching document; false when there was none."""

@@ -159,6 +159,16 @@ class User:
         """The user as the view for its status shows it; views go by the status's value."""
         return views[self._document["status"]["value"]](self._document)
 
+    def changed(self, rev: int, values: Mapping[str, Any]) -> "User":
+        """The user at a later revision, which differs by these values of its attributes.
+
+        Like a user that was read with others, it has no recent revisions.
+        """
+        document = {**self._document, "rev": rev}
+        document.pop("outbox", None)
+        document.pop("archivedRev", None)
+        return User(_with_values(document, values))
+
     def without_handle(self) -> "User":
         """The same user, as if it had no handle."""
         return User({name: value for name, value in self._document.items() if name != "handle"})
@@ -194,11 +204,7 @@ def new_user(
         "locale": {},
         "counts": {"followers": follower_count, "following": following_count},
     }
-    for name, value in values.items():
-        if value:
-            step, _, last = PATHS[name].partition(".")
-            (document[step] if last else document)[last or step] = to_stored(value)
-    return User(document)
+    return User(_with_values(document, values))
 
 
 def to_stored(value: Any) -> Any:
@@ -286,3 +292,18 @@ def _links(links: Sequence[Document]) -> tuple[Link, ...]:
 
 def _former_handles(formers: Sequence[Document]) -> tuple[FormerHandle, ...]:
     return tuple([FormerHandle(former["handle"], former["until"]) for former in formers])
+
+
+def _with_values(document: Document, values: Mapping[str, Any]) -> Document:
+    """The document with these values of attributes; what is empty is left out."""
+    changed = dict(document)
+    for name, value in values.items():
+        step, _, last = PATHS[name].partition(".")
+        if last:  # the part may belong to another record
+            part = changed[step] = dict(changed.get(step, NOTHING))
+        else:
+            part, last = changed, step
+        part.pop(last, None)
+        if value:
+            part[last] = to_stored(value)
+    return changed

@@ -120,8 +120,9 @@ class Users:
         """Sets fields of the user and adds the event, if the user is still at this revision.
 
         `values` goes from a record's field name to its new value; None or nothing in it removes it.
-        One atomic update that gives the user afterwards; nothing when somebody else was faster, and
-        nothing is written then. Every sixteenth time the events of the outbox are archived before.
+        One atomic update. Gives the user afterwards, with the counts as they were before; nothing
+        when somebody else was faster, and nothing is written then. Every sixteenth time the events
+        of the outbox are archived before.
         """
         rev = user.rev + 1
         stored = {PATHS[name]: to_stored(value) for name, value in values.items()}
@@ -137,10 +138,8 @@ class Users:
         }
         if unsets:
             change["$unset"] = unsets
-        changed = await self.collection.updated(
-            {"_id": user.id, "rev": user.rev}, change, without=UNSEARCHED
-        )
-        return User(changed) if changed else None
+        is_first = await self.collection.update({"_id": user.id, "rev": user.rev}, change)
+        return user.changed(rev, values) if is_first else None
 
     async def count(
         self, user_id: str, *, operation: str, followers: int = 0, following: int = 0

@@ -54,7 +54,7 @@ async def test_a_passing_failure_is_not_noticed(
     assert await subgraph.data(BY_HANDLE) == {"user": {"bio": None}}
     # A server says with this label that the write may be sent again.
     label = {} if "closeConnection" in failure else {"errorLabels": ["RetryableWriteError"]}
-    await fail("findAndModify", **failure, **label)
+    await fail("update", **failure, **label)
     data = await subgraph.data(UPDATE, ada)
     assert data == {"updateProfile": {"user": {"bio": "new", "rev": 2}, "errors": []}}
 

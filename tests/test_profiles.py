@@ -327,3 +327,25 @@ async def test_later_mutations_of_an_operation_see_the_earlier_ones(subgraph: Su
         "one": {"user": {"rev": 2, "bio": "one"}},
         "two": {"user": {"rev": 3, "bio": "two"}},
     }
+
+
+async def test_a_payload_shows_what_was_stored(subgraph: Subgraph, commands: Commands) -> None:
+    ada = await subgraph.register("ada.berg", displayName="Ada")
+    everything = """id rev status handle displayName bio pronouns links { url label } profileColor
+      country followerCount joinedYear private { locale timeZone createdAt handleChangedAt
+      formerHandles { handle until } }"""
+    mutations = (
+        'updateProfile(input: {bio: "b", links: [{url: "http://a.se"}], timeZone: "Asia/Tokyo"})',
+        'updateProfile(input: {displayName: null, links: [], profileColor: "#ABCDEF"})',
+        'changeHandle(input: {handle: "ada.lind"})',
+        'updateProfile(input: {bio: "nothing", control: {dryRun: true}})',
+    )
+    for mutation in mutations:
+        commands.taken()
+        changed = await subgraph.data(
+            f"mutation {{ it: {mutation} {{ user {{ {everything} }} }} }}", ada
+        )
+        writes = {"insert", "update"} & set(commands.taken())
+        assert bool(writes) is ("dryRun" not in mutation)
+        stored = await subgraph.data(f"{{ viewer {{ user {{ {everything} }} }} }}", ada)
+        assert changed["it"]["user"] == stored["viewer"]["user"]
