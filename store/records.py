@@ -124,7 +124,7 @@ class User:
         return hash((self.id, self.rev))
 
     def __repr__(self) -> str:
-        return f"User({self._document!r})"
+        return f"<User {self.id} at {self.rev}>"
 
     id: str = stored("_id")
     rev: int = stored("rev")
