@@ -28,10 +28,10 @@ from bench.data import Data, seeded
 from bench.load import Feed, Sample, WrongAnswer, ask, http_request, turn
 from bench.results import METRICS, Turn, Turns, absolute_table, ratio, ratio_table, ratios
 from bench.servers import CONTENDERS, BenchFault, Contender, RunningContender, install, versions
-from bench.workload import Cast, Shape, cast_of, shapes
+from bench.workload import PERSONS, Cast, Shape, cast_of, shapes
 
 REFERENCE = "apollo"
-VERIFIED = 3
+VERIFIED = 2
 """Requests of each shape whose answers are compared before."""
 VERIFIED_NEVER_SEEN = 40
 
@@ -90,7 +90,8 @@ def _compare(
         tell("comparing answers")
         for shape in asked:
             asyncio.run(verify(running, shape, data, cast))
-        run = _Run(running, asked, data, options.seconds, advance)
+        tokens = data.tokens[: options.connections]
+        run = _Run(running, asked, tokens, options.seconds, advance)
         run.warm_up(options.warm_up)
         while run.rounds < options.rounds and run.fits(started + options.budget):
             run.measure()
@@ -106,7 +107,7 @@ class _Run:
         self,
         running: Sequence[RunningContender],
         asked: Sequence[Shape],
-        data: Data,
+        tokens: Sequence[str],
         seconds: float,
         advance: Callable[[str], None],
     ) -> None:
@@ -121,7 +122,7 @@ class _Run:
         self._longest = 0.0
         self._last: dict[tuple[str, str], Sample] = {}
         self._feeds = {
-            (shape.name, server.contender.name): Feed(shape.requests(), data.tokens)
+            (shape.name, server.contender.name): Feed(shape.requests(), tokens)
             for shape in asked
             for server in running
         }
@@ -210,6 +211,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of one turn (default 1.2, quick 0.3)")
     parser.add_argument("--uri", help="a server that speaks MongoDB's protocol; else embedded")
     parser.add_argument("--memory", action="store_true", help="data in memory, for all of them")
+    parser.add_argument(
+        "--connections",
+        type=int,
+        help=f"at most {PERSONS} (the default; 8 for embedded data, 4 if quick)",
+    )
     parser.add_argument("--peers", default="", metavar="NAME,...", help=_choice(CONTENDERS))
     parser.add_argument("--shapes", default="", metavar="NAME,...", help=_choice(_all_shapes()))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
@@ -229,6 +235,9 @@ def _options() -> argparse.Namespace:
     options.ours = dict(options.ours)
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.3 if options.quick else 1.2)
+    embedded = not options.memory and not options.uri
+    usual = (4 if options.quick else 8) if embedded else PERSONS
+    options.connections = min(options.connections or usual, PERSONS)
     options.warm_up = 0.6 if options.quick else 2.0
     options.budget = 150 if options.quick else 840
     return options
@@ -311,6 +320,7 @@ def _report(
         "versions": versions(),
         "data": "in memory" if options.memory else ("given server" if options.uri else "embedded"),
         "usergraph": options.ours,
+        "connections": options.connections,
         "seconds": round(seconds),
         "reference": reference,
         "ratios": ratios(turns, reference),

@@ -62,15 +62,17 @@ def seeded(folder: Path, cast: Cast, uri: str | None, *, in_memory: bool) -> Ite
     with ExitStack() as stack:
         if in_memory:
             documents = folder / "documents.json"
-            documents.write_bytes(asyncio.run(_documents()))
+            documents.write_bytes(asyncio.run(sample_documents()))
             yield Data("", "", documents, jwks, tokens)
             return
         if uri is None:
             engine = start_engine(folder / "engine")
             stack.callback(engine.stop)
             uri = engine.uri
-        database = f"usergraph_bench_{uuid4().hex[:12]}"
-        stack.callback(lambda: asyncio.run(_drop(uri, database)))
+            database = "usergraph"
+        else:
+            database = f"usergraph_bench_{uuid4().hex[:12]}"
+            stack.callback(lambda: asyncio.run(_drop(uri, database)))
         asyncio.run(_seed(Store.connect(uri, database, timeout_seconds=60)))
         yield Data(uri, database, None, jwks, tokens)
 
@@ -84,14 +86,14 @@ async def _seed(store: Store) -> None:
 
 
 async def _drop(uri: str, database: str) -> None:
-    store = Store.connect(uri, database)
+    store = Store.connect(uri, database, timeout_seconds=60)
     try:
         await store.drop()
     finally:
         await store.close()
 
 
-async def _documents() -> bytes:
+async def sample_documents() -> bytes:
     """The sample users, and the ids of the followers of each, newest first; as JSON."""
     database = MemoryDatabase()
     await seed(memory_store(database), USERS, lambda *_: None)

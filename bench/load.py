@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from bench.workload import CONNECTIONS, Asked
+from bench.workload import Asked
 
 FAILED = b'"message"'
 """No answer of the workload holds it, but every error does."""
@@ -51,7 +51,12 @@ class Feed:
     def __init__(self, requests: Iterator[Asked], tokens: Sequence[str]) -> None:
         self._requests = requests
         self._tokens = tokens
-        self._dealt: list[deque[bytes]] = [deque() for _ in range(CONNECTIONS)]
+        self._dealt: list[deque[bytes]] = [deque() for _ in tokens]
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are: one for each person whose token it was given."""
+        return len(self._dealt)
 
     def prepare(self, number: int) -> None:
         """Makes requests beforehand, until there are so many for all connections together."""
@@ -198,13 +203,13 @@ async def turn(port: int, pid: int, feed: Feed, seconds: float, before: Sample |
     WrongAnswer.
     """
     if before is not None:
-        feed.prepare(ceil(before.per_second * seconds * SPARE) + CONNECTIONS)
+        feed.prepare(ceil(before.per_second * seconds * SPARE) + feed.connections)
     loop = asyncio.get_running_loop()
     sample = Sample()
     connections: list[Connection] = []
-    done = [loop.create_future() for _ in range(CONNECTIONS)]
+    done = [loop.create_future() for _ in range(feed.connections)]
     try:
-        for number in range(CONNECTIONS):
+        for number in range(feed.connections):
             connection = _connection(feed, number, sample, done[number])
             await loop.create_connection(lambda made=connection: made, "127.0.0.1", port)  # type: ignore[misc]
             connections.append(connection)

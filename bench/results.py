@@ -76,11 +76,11 @@ def ratio_table(
     """A Markdown table: a row for each contender but the reference, a column for each shape."""
     caption = f"{metric.title}, relative to {titles[reference]}"
     rows = [
-        [titles[name], *(_short(ratio(turns, shape, name, reference, metric)) for shape in turns)]
+        [titles[name], *(short(ratio(turns, shape, name, reference, metric)) for shape in turns)]
         for name in titles
         if name != reference
     ]
-    return _markdown([caption, *(shape_titles[shape] for shape in turns)], rows)
+    return markdown([caption, *(shape_titles[shape] for shape in turns)], rows)
 
 
 def absolute_table(
@@ -88,10 +88,10 @@ def absolute_table(
 ) -> str:
     """A Markdown table of the figures themselves."""
     rows = [
-        [title, *(_short(absolute(turns, shape, name, metric)) for shape in turns)]
+        [title, *(short(absolute(turns, shape, name, metric)) for shape in turns)]
         for name, title in titles.items()
     ]
-    return _markdown(
+    return markdown(
         [f"{metric.title}, {metric.unit}", *(shape_titles[shape] for shape in turns)], rows
     )
 
@@ -110,7 +110,8 @@ def ratios(turns: Turns, reference: str) -> dict[str, Any]:
     }
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that reads well as plain text too."""
     columns = list(zip(heads, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
 
@@ -136,7 +137,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join([first, *rest]) + " |"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Two digits that matter below ten, whole numbers from a hundred on."""
     if value >= 100:
         return f"{value:.0f}"

@@ -202,6 +202,9 @@ class RunningContender:
                 "token_issuer": ISSUER,
                 "token_audience": AUDIENCE,
                 "log_level": "warning",
+                # An embedded engine is slow; how long it takes is not what is measured.
+                "mongodb_timeout_seconds": "60",
+                "request_timeout_seconds": "30",
                 **self._ours,
             }
             if self._data.documents is None:

@@ -16,8 +16,8 @@ from pipelines.seed import sample_follows, sample_id, sample_user
 from store.records import Status
 
 USERS = 1000
-CONNECTIONS = 32
-"""Connections of the load generator; each has a person of its own whose profile it changes."""
+PERSONS = 32
+"""Users who change their profiles, each on a connection of its own."""
 PAGE = 10
 POOL = 64
 """Different requests of a shape whose text stays the same."""
@@ -102,9 +102,9 @@ def cast_of(users: int = USERS) -> Cast:
     for index in range(users):
         for _, target, _ in sample_follows(index):
             followers[target] = followers.get(target, 0) + 1
-    readers = active[:-CONNECTIONS]
+    readers = active[:-PERSONS]
     popular = [user_id for user_id in readers if followers.get(user_id, 0) > PAGE]
-    return Cast(readers, popular[:50], active[-CONNECTIONS:])
+    return Cast(readers, popular[:50], active[-PERSONS:])
 
 
 def shapes(cast: Cast) -> list[Shape]:

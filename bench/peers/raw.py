@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from bench.peers.documents import Document, Documents, open_documents
-from bench.peers.identity import PeerIdentity
+from bench.peers.identity import PeerIdentity, PeerViewer
 from bench.peers.profiles import NotDone, update_profile
 from bench.peers.serving import serve
 from bench.peers.settings import peer_settings
@@ -27,9 +27,11 @@ PROFILE_FIELDS = {
 class Handlers:
     """A handler for each operation name."""
 
-    def __init__(self, documents: Documents, identity: PeerIdentity) -> None:
+    def __init__(
+        self, documents: Documents, viewer_of: Callable[[str | None], PeerViewer | None]
+    ) -> None:
         self._documents = documents
-        self._identity = identity
+        self._viewer_of = viewer_of
         self.by_name: Mapping[str, Callable[..., Awaitable[Any]]] = {
             "Entities": self._entities,
             "Small": self._small,
@@ -93,7 +95,7 @@ class Handlers:
         return {alias: user(key, fields) for alias, key, fields in asked}
 
     async def _update(self, variables: Document, authorization: str, **_: Any) -> Any:
-        viewer = self._identity.viewer(authorization)
+        viewer = self._viewer_of(authorization)
         assert viewer is not None
         user_id = viewer.require("me:profile:write")
         done = await update_profile(self._documents, user_id, variables["input"])
@@ -112,7 +114,7 @@ def application() -> Callable[..., Awaitable[None]]:
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if not handlers:
-            handlers.append(Handlers(open_documents(settings), identity))
+            handlers.append(Handlers(open_documents(settings), identity.viewer))
         body = b""
         message = {"more_body": True}
         while message.get("more_body"):
