@@ -137,7 +137,7 @@ def _legend(
 ) -> list[str]:
     parts, start = [], x
     for name in names:
-        length = 26 + 6.6 * len(name)
+        length = 28 + (7.4 if name == emphasised else 6.6) * len(name)
         if x + length > width:
             x, y = start, y + 16
         parts.append(_dot(x + 5, y - 4, colours[name], name == emphasised))

@@ -92,7 +92,8 @@ def _compare(
             asyncio.run(verify(running, shape, data, cast))
         tokens = data.tokens[: options.connections]
         run = _Run(running, asked, tokens, options.seconds, advance)
-        run.warm_up(options.warm_up)
+        small = next(shape for shape in shapes(cast) if shape.name == "small")
+        run.warm_up(small, options.compiling, options.warm_up)
         while run.rounds < options.rounds and run.fits(started + options.budget):
             run.measure()
         if run.rounds < options.rounds:
@@ -117,6 +118,7 @@ class _Run:
         }
         self._running = running
         self._asked = asked
+        self._tokens = tokens
         self._seconds = seconds
         self._advance = advance
         self._longest = 0.0
@@ -131,8 +133,15 @@ class _Run:
         """Whether another round ends in time; the first one always does."""
         return not self.rounds or time.monotonic() + self._longest < deadline
 
-    def warm_up(self, seconds: float) -> None:
-        """Lets every server see every shape, so that caches are filled and code is compiled."""
+    def warm_up(self, shape: Shape, compiling_seconds: float, seconds: float) -> None:
+        """Lets every server see every shape, so that caches are filled and code is compiled.
+
+        V8 compiles what runs often, and late: Node is given time for that before, with one shape.
+        """
+        for server in self._running:
+            if server.contender.is_node:
+                feed = Feed(shape.requests(), self._tokens)
+                asyncio.run(turn(server.port, server.pid, feed, compiling_seconds, None))
         for shape, server in self._in_turn():
             self._turn(shape, server, seconds)
             self._advance(f"warming up: {shape.title}, {server.contender.title}")
@@ -238,7 +247,8 @@ def _options() -> argparse.Namespace:
     embedded = not options.memory and not options.uri
     usual = (4 if options.quick else 8) if embedded else PERSONS
     options.connections = min(options.connections or usual, PERSONS)
-    options.warm_up = 0.6 if options.quick else 2.0
+    options.compiling = 5.0 if options.quick else 15.0
+    options.warm_up = 0.4 if options.quick else 3.0
     options.budget = 150 if options.quick else 840
     return options
 

@@ -6,6 +6,7 @@ as JSON. There is no HTTP and no database: all work on the same documents in mem
 
 import argparse
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -90,9 +91,11 @@ async def ways(cast: Cast) -> list[Way]:
         file.flush()
         documents = MemoryDocuments(file.name)
         by_hand = MemoryDocuments(file.name)
+    gc.freeze()  # a database would keep the data out of sight of the garbage collector
     person = cast.persons[0]
     return [
-        Way("stock", "stock Strawberry", _stock(documents, person)),
+        Way("plain", "stock, no caches", _stock(documents, person, is_cached=False)),
+        Way("stock", "stock Strawberry", _stock(documents, person, is_cached=True)),
         Way(
             "reference", "ours, reference", ours(build_schema(execution="reference"), store, person)
         ),
@@ -122,8 +125,8 @@ def ours(schema: FederatedSchema, store: Store, person: str) -> Answer:
     return answer
 
 
-def _stock(documents: MemoryDocuments, person: str) -> Answer:
-    schema = stock.build_schema()
+def _stock(documents: MemoryDocuments, person: str, *, is_cached: bool) -> Answer:
+    schema = stock.build_schema(is_cached=is_cached)
     viewer = PeerViewer(person, SCOPES, time.time() + 86_400)
 
     async def answer(request: Mapping[str, Any]) -> Any:

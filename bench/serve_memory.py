@@ -1,6 +1,7 @@
 """`usergraph serve` over sample data in memory; no way to run the product, but to measure it."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ def main() -> None:
     settings = load_settings()
     store = memory_store(MemoryDatabase())
     asyncio.run(seed(store, USERS, lambda *_: None))
+    gc.freeze()  # a database would keep the data out of sight of the garbage collector
     listening = socket.socket()
     listening.bind((settings.host, 0))
     port = listening.getsockname()[1]

@@ -1,5 +1,6 @@
 """Users and who follows them, as stored: over motor, or in memory behind the same verbs."""
 
+import gc
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -152,6 +153,7 @@ class MemoryDocuments:
             document["createdAt"] = datetime.fromisoformat(document["createdAt"])
             self._users[document["_id"]] = document
         self._followers: dict[str, list[str]] = kept["followers"]
+        gc.freeze()  # a database would keep them out of sight of the garbage collector
 
     async def by_ids(self, ids: Sequence[str]) -> Mapping[str, Document]:
         """The documents that exist, by id."""

@@ -263,16 +263,17 @@ class Mutation:
         return UpdateProfilePayload(user=User.from_document(done), errors=[])
 
 
-def build_schema() -> strawberry.federation.Schema:
+def build_schema(*, is_cached: bool = True) -> strawberry.federation.Schema:
     """The schema, with the caches of parsed and validated documents that Strawberry offers."""
+    caches = [
+        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
+        lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
+    ]
     return strawberry.federation.Schema(
         query=Query,
         mutation=Mutation,
         types=[User, ValidationError, NotAllowedError],
-        extensions=[
-            lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
-            lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
-        ],
+        extensions=caches if is_cached else [],
     )
 
 
