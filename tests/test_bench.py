@@ -55,16 +55,16 @@ def test_every_operation_is_valid_here_and_for_the_peers(cast: Cast) -> None:
     peers = schema_of_sdl(
         re.sub(r"extend schema\n.*\n|@key\(.*?\)|@shareable", "", SCHEMA.read_text()) + federation
     )
-    for shape in shapes(cast):
-        for asked in islice(shape.requests(), 20):
-            document = parse(query_of(asked))
-            assert validate(ours, document) == []
-            assert validate(peers, document) == []
-
-
-def query_of(asked: Asked) -> str:
-    query: str = orjson.loads(asked.body)["query"]
-    return query
+    texts = {
+        orjson.loads(asked.body)["query"]
+        for shape in shapes(cast)
+        for asked in islice(shape.requests(), 10)
+    }
+    assert len(texts) == 5 + 10 + 10  # five texts stay the same
+    for text in texts:
+        document = parse(text)
+        assert validate(ours, document) == []
+        assert validate(peers, document) == []
 
 
 def test_the_peers_schema_is_a_part_of_ours() -> None:
