@@ -29,8 +29,12 @@ from bench.load import Feed, Sample, WrongAnswer, ask, http_request, turn
 from bench.results import METRICS, Turn, Turns, absolute_table, ratio, ratio_table, ratios
 from bench.servers import CONTENDERS, BenchFault, Contender, RunningContender, install, versions
 from bench.workload import PERSONS, Cast, Shape, cast_of, shapes
+from store.engine import EngineFault
+from store.errors import StoreFault
 
 REFERENCE = "apollo"
+PATIENCE_WITH_NODE = 3
+"""How much longer than others Node's servers are warmed up."""
 VERIFIED = 2
 """Requests of each shape whose answers are compared before."""
 VERIFIED_NEVER_SEEN = 40
@@ -50,6 +54,10 @@ def main() -> None:
             turns = _compare(options, Path(folder), cast, contenders, asked, started)
     except (BenchFault, WrongAnswer) as fault:
         sys.exit(str(fault))
+    except (StoreFault, EngineFault) as fault:
+        sys.exit(f"The database did not do what was asked of it: {fault}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
     titles = {contender.name: contender.title for contender in contenders}
     shape_titles = {shape.name: shape.title for shape in asked}
     reference = REFERENCE if REFERENCE in titles else next(iter(titles))
@@ -136,14 +144,16 @@ class _Run:
     def warm_up(self, shape: Shape, compiling_seconds: float, seconds: float) -> None:
         """Lets every server see every shape, so that caches are filled and code is compiled.
 
-        V8 compiles what runs often, and late: Node is given time for that before, with one shape.
+        V8 compiles what runs often, and late: Node is given more time, and some before, with one
+        shape.
         """
         for server in self._running:
             if server.contender.is_node:
                 feed = Feed(shape.requests(), self._tokens)
                 asyncio.run(turn(server.port, server.pid, feed, compiling_seconds, None))
         for shape, server in self._in_turn():
-            self._turn(shape, server, seconds)
+            longer = PATIENCE_WITH_NODE if server.contender.is_node else 1
+            self._turn(shape, server, seconds * longer)
             self._advance(f"warming up: {shape.title}, {server.contender.title}")
 
     def measure(self) -> None:
@@ -241,6 +251,9 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.memory and options.uri:
         parser.error("--memory needs no --uri")
+    for path in (options.json, options.chart):
+        if path is not None and not path.absolute().parent.is_dir():
+            parser.error(f"there is no folder for {path}")
     options.ours = dict(options.ours)
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (0.3 if options.quick else 1.2)
@@ -248,7 +261,7 @@ def _options() -> argparse.Namespace:
     usual = (4 if options.quick else 8) if embedded else PERSONS
     options.connections = min(options.connections or usual, PERSONS)
     options.compiling = 5.0 if options.quick else 15.0
-    options.warm_up = 0.4 if options.quick else 3.0
+    options.warm_up = 0.3 if options.quick else 3.0
     options.budget = 150 if options.quick else 840
     return options
 

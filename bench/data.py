@@ -33,6 +33,7 @@ class Data:
 
     uri: str
     database: str
+    is_embedded: bool
     documents: Path | None
     jwks: Path
     tokens: tuple[str, ...]
@@ -63,8 +64,9 @@ def seeded(folder: Path, cast: Cast, uri: str | None, *, in_memory: bool) -> Ite
         if in_memory:
             documents = folder / "documents.json"
             documents.write_bytes(asyncio.run(sample_documents()))
-            yield Data("", "", documents, jwks, tokens)
+            yield Data("", "", False, documents, jwks, tokens)
             return
+        is_embedded = uri is None
         if uri is None:
             engine = start_engine(folder / "engine")
             stack.callback(engine.stop)
@@ -72,15 +74,24 @@ def seeded(folder: Path, cast: Cast, uri: str | None, *, in_memory: bool) -> Ite
             database = "usergraph"
         else:
             database = f"usergraph_bench_{uuid4().hex[:12]}"
+            asyncio.run(_ping(uri, database))
             stack.callback(lambda: asyncio.run(_drop(uri, database)))
         asyncio.run(_seed(Store.connect(uri, database, timeout_seconds=60)))
-        yield Data(uri, database, None, jwks, tokens)
+        yield Data(uri, database, is_embedded, None, jwks, tokens)
 
 
 async def _seed(store: Store) -> None:
     try:
         await store.ensure_indexes()
         await seed(store, USERS, lambda *_: None)
+    finally:
+        await store.close()
+
+
+async def _ping(uri: str, database: str) -> None:
+    store = Store.connect(uri, database)
+    try:
+        await store.ping()
     finally:
         await store.close()
 

@@ -156,20 +156,15 @@ class RunningContender:
                 stderr=errors,
                 text=True,
             )
-        assert self._process.stdout is not None
-        watchdog = threading.Timer(START_SECONDS, self._process.kill)
-        watchdog.start()
-        for line in self._process.stdout:
-            if match := ADDRESS.search(line):
-                self.port = int(match[1])
-                break
-        watchdog.cancel()
+        try:
+            self.port = self._announced_port(self._process)
+        except BaseException:
+            self.__exit__()
+            raise
         if not self.port:
             self.__exit__()
-            title = self.contender.title
-            raise BenchFault(f"{title} did not start: {log.read_text()[-2000:]}")
-        # What else it says is of no interest, but must not fill the pipe.
-        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+            end = log.read_text()[-2000:]
+            raise BenchFault(f"{self.contender.title} did not start: {end}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -180,6 +175,22 @@ class RunningContender:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    @staticmethod
+    def _announced_port(process: "subprocess.Popen[str]") -> int:
+        """Where the server says that it answers; 0 when it ends without a word, or is too slow."""
+        assert process.stdout is not None
+        watchdog = threading.Timer(START_SECONDS, process.kill)
+        watchdog.start()
+        try:
+            for line in process.stdout:
+                if match := ADDRESS.search(line):
+                    # What else it says is of no interest, but must not fill the pipe.
+                    threading.Thread(target=process.stdout.read, daemon=True).start()
+                    return int(match[1])
+            return 0
+        finally:
+            watchdog.cancel()
 
     @property
     def _command(self) -> list[str]:
@@ -215,6 +226,7 @@ class RunningContender:
             told = PeerSettings(
                 uri=self._data.uri,
                 database=self._data.database,
+                is_embedded=self._data.is_embedded,
                 documents=str(self._data.documents) if self._data.documents else None,
                 jwks=str(self._data.jwks),
                 issuer=ISSUER,

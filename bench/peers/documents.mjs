@@ -72,7 +72,7 @@ class StoredDocuments {
   }
 
   /** Sets paths (null removes) and adds the event, if the document is still at its revision. */
-  update(document, values, event, archivedRev) {
+  async update(document, values, event, archivedRev) {
     const change = {
       $set: { rev: event.rev },
       $push: { outbox: { $each: [event], $slice: -OUTBOX_LENGTH } },
@@ -82,10 +82,13 @@ class StoredDocuments {
       if (value) change.$set[path] = value;
       else (change.$unset ??= {})[path] = '';
     }
-    return this.users.findOneAndUpdate({ _id: document._id, rev: document.rev }, change, {
-      returnDocument: 'after',
-      projection: FOR_READERS,
-    });
+    const { _id, rev } = document;
+    if (settings.is_embedded) {
+      const { matchedCount } = await this.users.updateOne({ _id, rev }, change);
+      return matchedCount ? this.users.findOne({ _id }, { projection: FOR_READERS }) : null;
+    }
+    const options = { returnDocument: 'after', projection: FOR_READERS };
+    return this.users.findOneAndUpdate({ _id, rev }, change, options);
   }
 
   /** Keeps events that may fall off the document soon; the same row twice is one row. */

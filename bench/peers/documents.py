@@ -74,6 +74,7 @@ class StoredDocuments:
         self._users = database["users"]
         self._followers = database["followers"]
         self._revisions = database["revisions"]
+        self._is_embedded = settings.is_embedded
 
     async def by_ids(self, ids: Sequence[str]) -> Mapping[str, Document]:
         """The documents that exist, by id."""
@@ -127,12 +128,16 @@ class StoredDocuments:
             change["$set"]["archivedRev"] = archived_rev
         if unsets:
             change["$unset"] = unsets
-        after: Document | None = await self._users.find_one_and_update(
-            {"_id": document["_id"], "rev": document["rev"]},
-            change,
-            projection=FOR_READERS,
-            return_document=ReturnDocument.AFTER,
-        )
+        expected = {"_id": document["_id"], "rev": document["rev"]}
+        after: Document | None
+        if self._is_embedded:
+            if not (await self._users.update_one(expected, change)).matched_count:
+                return None
+            after = await self._users.find_one({"_id": document["_id"]}, FOR_READERS)
+        else:
+            after = await self._users.find_one_and_update(
+                expected, change, projection=FOR_READERS, return_document=ReturnDocument.AFTER
+            )
         return after
 
     async def archive(self, row: Document) -> None:

@@ -8,10 +8,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PeerSettings:
-    """Where the data is: a database, or a file of documents to keep in memory; and whose tokens."""
+    """Where the data is: a database, or a file of documents to keep in memory; and whose tokens.
+
+    The embedded engine looks at every document for a `findAndModify`: there the update and the read
+    of the document afterwards are two commands, as they are in Usergraph.
+    """
 
     uri: str
     database: str
+    is_embedded: bool
     documents: str | None
     jwks: str
     issuer: str
