@@ -94,6 +94,14 @@ class MemoryCollection:
         picked = list(found)[: limit or None]
         return [_projected(document, only, without) for document in picked]
 
+    async def by_keys(
+        self, keys: Sequence[str], *, only: Sequence[str] = (), without: Sequence[str] = ()
+    ) -> list[Document]:
+        """The documents with these `_id`s, in no order."""
+        return [
+            _projected(self.documents[key], only, without) for key in keys if key in self.documents
+        ]
+
     async def find_one(self, key: str, *, without: Sequence[str] = ()) -> Document | None:
         """The document with this `_id`, or nothing."""
         document = self.documents.get(key)
@@ -130,6 +138,13 @@ class MemoryCollection:
     async def update(self, where: Filter, change: Filter, *, upsert: bool = False) -> bool:
         """Applies the change to the one matching document; false when there was none."""
         return self._updated(where, change, upsert=upsert) is not None
+
+    async def updated(
+        self, where: Filter, change: Filter, *, without: Sequence[str] = ()
+    ) -> Document | None:
+        """Applies the change to the one matching document and gives it; nothing without one."""
+        document = self._updated(where, change, upsert=False)
+        return None if document is None else _projected(document, (), without)
 
     async def delete(self, where: Filter) -> bool:
         """Deletes the one matching document; false when there was none."""
