@@ -18,7 +18,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -26,7 +26,8 @@ import httpx
 import orjson
 
 from server.addresses import Address, parse_address
-from server.errors import RequestError, bad_request
+from server.errors import RequestError, bad_request, masked_fault
+from server.identity import seconds_until
 from store.driver import stop
 
 PROTOCOL_HEADER = {"subscription-protocol": "callback/1.0"}
@@ -293,8 +294,7 @@ class Callbacks:
     def _timers(self, callback: Callback, expires_at: datetime | None) -> list[asyncio.TimerHandle]:
         later, timers = asyncio.get_running_loop().call_later, []
         if expires_at is not None:
-            remaining = (expires_at - datetime.now(UTC)).total_seconds()
-            timers.append(later(max(0.0, remaining), callback.end, EXPIRED))
+            timers.append(later(seconds_until(expires_at), callback.end, EXPIRED))
         if callback.heartbeat_seconds is None:
             timers.append(later(self._limits.unwatched_seconds, callback.end, UNWATCHED))
         return timers
@@ -395,10 +395,8 @@ async def _work(callback: Callback, work: Coroutine[Any, Any, None]) -> None:
             logger.warning("A subscription of %s ends: %s", callback.address.origin, error)
         callback.end(UNTOLD)
     except Exception:
-        incident = secrets.token_hex(6)
-        logger.exception("incident %s", incident)
-        message = f"Something went wrong here (incident {incident})."
-        callback.end(Ending(code="INTERNAL_SERVER_ERROR", message=message))
+        fault = masked_fault()
+        callback.end(Ending(code=fault.code, message=str(fault)))
 
 
 async def _finish(results: AsyncGenerator[Mapping[str, Any], None]) -> None:

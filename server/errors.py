@@ -1,6 +1,10 @@
 """What is wrong with a request before or besides its operation: an HTTP status and a code."""
 
+import logging
+import secrets
 from collections.abc import Mapping
+
+logger = logging.getLogger(__name__)
 
 
 class RequestError(Exception):
@@ -18,3 +22,11 @@ class RequestError(Exception):
 def bad_request(message: str) -> RequestError:
     """What says that a request is not of the form that was expected."""
     return RequestError(400, "BAD_REQUEST", message)
+
+
+def masked_fault() -> RequestError:
+    """What says that something failed here; logs the exception that is being handled."""
+    incident = secrets.token_hex(6)
+    logger.exception("incident %s", incident)
+    message = f"Something went wrong here (incident {incident})."
+    return RequestError(500, "INTERNAL_SERVER_ERROR", message)

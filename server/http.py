@@ -4,8 +4,6 @@ Source: GraphQL over HTTP, working draft. Strawberry executes; this reads reques
 answers.
 """
 
-import logging
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
@@ -20,7 +18,7 @@ from resolvers.request import Viewer
 from schema import tracing
 from schema.caching import NO_STORE
 from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
-from server.errors import RequestError
+from server.errors import RequestError, masked_fault
 from server.identity import Identity, InvalidToken
 from server.operations import (
     READS,
@@ -45,8 +43,6 @@ from server.requests import (
 from server.streams import Streams
 
 METHODS = ("GET", "HEAD", "POST")
-
-logger = logging.getLogger(__name__)
 
 
 class GraphQLEndpoint:
@@ -133,10 +129,7 @@ async def answer_safely(
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception:
-        incident = secrets.token_hex(6)
-        logger.exception("incident %s", incident)
-        message = f"Something went wrong here (incident {incident})."
-        fault = RequestError(500, "INTERNAL_SERVER_ERROR", message)
+        fault = masked_fault()
         return json_response(error_body(fault), fault.status, media_type)
 
 

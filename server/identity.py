@@ -137,6 +137,11 @@ def identity_of(settings: Settings) -> Identity:
     )
 
 
+def seconds_until(expires_at: datetime) -> float:
+    """How long a token is still valid, in seconds; 0 for one that has expired."""
+    return max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
+
+
 def read_keys(path: Path) -> KeySet:
     """The key set in a file. Raises: OSError, ValueError."""
     try:

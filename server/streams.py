@@ -7,7 +7,8 @@ multipart HTTP protocol for subscriptions, `subscriptionSpec=1.0`.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import datetime
+from math import inf
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schema.caching import NO_STORE
+from server.identity import seconds_until
 from server.operations import Body
 from server.requests import EVENT_STREAM
 from store.driver import stop
@@ -70,7 +72,7 @@ async def with_heartbeats(
     try:
         while True:
             pending = pending or asyncio.ensure_future(anext(results))
-            remaining = _seconds_until(expires_at)
+            remaining = seconds_until(expires_at) if expires_at else inf
             await asyncio.wait({pending}, timeout=min(interval_seconds, remaining))
             if pending.done():
                 try:
@@ -112,12 +114,6 @@ async def _parts(results: AsyncGenerator[Body | None, None]) -> AsyncGenerator[b
         async for result in results:
             yield PART % (b"{}" if result is None else orjson.dumps({"payload": result}))
         yield b"--\r\n"
-
-
-def _seconds_until(moment: datetime | None) -> float:
-    if moment is None:
-        return float("inf")
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 class _StreamResponse(Response):

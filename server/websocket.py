@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 import orjson
@@ -22,7 +22,7 @@ from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from server.documents import Documents, check_document
 from server.errors import RequestError
-from server.identity import Identity, InvalidToken
+from server.identity import Identity, InvalidToken, seconds_until
 from server.operations import error_body
 from server.requests import parameters_from
 
@@ -160,9 +160,8 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         except InvalidToken as error:
             raise ConnectionRejectionError from error
         if context.viewer is not None:
-            remaining = context.viewer.expires_at - datetime.now(UTC)
             context.expiry = asyncio.get_running_loop().call_later(
-                max(0.0, remaining.total_seconds()), _close_expired, context
+                seconds_until(context.viewer.expires_at), _close_expired, context
             )
         return UnsetType()
 

@@ -149,16 +149,20 @@ async def test_only_a_gateway_that_knows_provides_does_not_ask_for_the_field(
         assert asked(door) == [(entities(gateway, "profileColor"), references(ada))]
 
 
+async def liked_by_ben(subgraph: Subgraph, others: OtherTeams) -> tuple[str, str]:
+    """A playlist that Ben likes, and Ben."""
+    ada = await subgraph.register("ada.berg")
+    ben = await subgraph.register("ben", displayName="Ben")
+    playlist = await others.playlist(ada, "One")
+    await others.like(ben, playlist)
+    return playlist, ben
+
+
 @pytest.mark.parametrize("gateway", showing("entities"), indirect=True)
 async def test_an_interface_object_leads_from_the_interface_to_users(
     subgraph: Subgraph, gateway: Client, others: OtherTeams, door: Door
 ) -> None:
-    ada, ben = (
-        await subgraph.register("ada.berg"),
-        await subgraph.register("ben", displayName="Ben"),
-    )
-    playlist = await others.playlist(ada, "One")
-    await others.like(ben, playlist)
+    playlist, ben = await liked_by_ben(subgraph, others)
     query = """query ($id: ID!) {
       likedMedia(id: $id) { __typename name likedBy { displayName } }
     }"""
@@ -171,12 +175,7 @@ async def test_an_interface_object_leads_from_the_interface_to_users(
 async def test_only_a_gateway_that_knows_interface_objects_gives_their_fields_to_every_kind(
     subgraph: Subgraph, gateway: Client, others: OtherTeams, door: Door
 ) -> None:
-    ada, ben = (
-        await subgraph.register("ada.berg"),
-        await subgraph.register("ben", displayName="Ben"),
-    )
-    playlist = await others.playlist(ada, "One")
-    await others.like(ben, playlist)
+    playlist, ben = await liked_by_ben(subgraph, others)
     query = "query ($id: ID!) { playlist(id: $id) { name likedBy { displayName } } }"
     answer = await gateway.ask(query, id=playlist)
     if gateway.setup in showing("@interfaceObject"):
