@@ -47,11 +47,25 @@ NOT_RUN = {
 }
 """Modules that ask nothing of an executor, and what they are about."""
 
+_SYNC = "execution/test_sync.py::describe_execute_synchronously_when_possible"
+_NULLS = "execution/test_nonnull.py::describe_execute_handles_non_nullable_types"
+_CANCELLATION = "execution/test_cancellation.py::describe_execute_cancellation"
+_CHAIN = f"{_NULLS}::describe_nulls_first_nullable_after_long_chain_of_non_null_fields"
+_POSITION = f"{_NULLS}::describe_handles_multiple_errors_for_a_single_response_position"
+_INCREMENTAL = "incremental delivery, which execute_sync alone refuses with an error of its own"
+_LEVELS = "which of several errors comes first is a matter of time, and whole levels have theirs"
+_LATE = "what is awaited under a null is not stopped before its level is done"
+
 EXCEPTIONS = {
-    "execution/test_sync.py::describe_execute_synchronously_when_possible::describe_execute_sync::"
-    f"throws_if_encountering_async_iterable_execution_{how}_check_sync": "incremental delivery, "
-    "which execute_sync alone refuses with another error than execute"
-    for how in ("with", "without")
+    f"{_SYNC}::describe_execute_sync::"
+    "throws_if_encountering_async_iterable_execution_with_check_sync": _INCREMENTAL,
+    f"{_SYNC}::describe_execute_sync::"
+    "throws_if_encountering_async_iterable_execution_without_check_sync": _INCREMENTAL,
+    f"{_CHAIN}::returns_null": _LEVELS,
+    f"{_CHAIN}::throws": _LEVELS,
+    f"{_POSITION}::nullable_and_non_nullable_root_fields_throw_nested_errors": _LEVELS,
+    f"{_POSITION}::slower_nullable_after_non_nullable_root_field": _LEVELS,
+    f"{_CANCELLATION}::stops_late_sibling_object_completion_after_non_null_bubbling": _LATE,
 }
 """Tests that ask the compiled executor and fail, and why that is right."""
 
