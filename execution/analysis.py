@@ -251,12 +251,13 @@ class Analysis:
         return column
 
     def _plan_completion(self, column: Column) -> None:
-        column.shape = self._shape(column.field.type, column.details)
-        if column.shape is not None:
-            column.build = self._facts.closures.of(column.shape)
-            if not (isinstance(column.shape, Items) and isinstance(column.shape.item, Nested)):
-                column.complete = complete_values
-                return
+        shape = self._shape(column.field.type, column.details)
+        # Of a list of objects, one that cannot be completed shall not make the others slow.
+        if shape is not None and not (isinstance(shape, Items) and isinstance(shape.item, Nested)):
+            column.shape = shape
+            column.build = self._facts.closures.of(shape)
+            column.complete = complete_values
+            return
         type_ = _nullable(column.field.type)
         if is_list_type(type_):
             column.complete = complete_lists

@@ -87,19 +87,20 @@ class Run:
     def start(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """Begins to run something beside others; without an event loop it has to wait."""
         try:
-            asyncio.get_running_loop()
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             return awaitable
         task = asyncio.ensure_future(awaitable)
-        if self.is_null:
-            task.cancel()
         self.tasks.append(task)
+        if self.is_null:
+            loop.call_soon(task.cancel)
         return task
 
     def stop(self) -> None:
-        """Cancels what is still running."""
+        """Cancels what is still running, once it has begun: else nobody awaits what it awaits."""
         for task in self.tasks:
-            task.cancel()
+            if not task.done():
+                task.get_loop().call_soon(task.cancel)
 
 
 class Level:
@@ -318,12 +319,13 @@ def complete_values(run: Run, column: Column, level: Level, values: list[Any]) -
 def complete_objects(run: Run, column: Column, level: Level, values: list[Any]) -> Pending:
     """Objects with columns below."""
     pending: list[Awaitable[None]] = []
-    below = _Below(run, column, level, in_lists=False)
+    below = Below(run, column, level, in_lists=False)
+    outputs, key, is_nullable = level.outputs, column.key, column.is_nullable
     for index, value in enumerate(values):
-        if value is None and column.is_nullable:
+        if value is None and is_nullable:
             continue  # it is null already
         try:
-            level.outputs[index][column.key] = below.add(value, index, 0)
+            outputs[index][key] = below.added(value, index, 0)
         except _RuntimeType as type_:
             complete = partial(_complete_as, type_.found, run, column, level, index, None, value)
             _add(pending, _complete_field(run, column, level, index, complete))
@@ -336,39 +338,46 @@ def complete_objects(run: Run, column: Column, level: Level, values: list[Any]) 
 def complete_lists(run: Run, column: Column, level: Level, values: list[Any]) -> Pending:
     """Lists of objects."""
     pending: list[Awaitable[None]] = []
-    below = _Below(run, column, level, in_lists=True)
+    below = Below(run, column, level, in_lists=True)
     for index, value in enumerate(values):
         if value is None and column.is_nullable:
             continue
         if value.__class__ is not list and value.__class__ is not tuple:
             _add(pending, _complete_elsewhere(run, column, level, index, value))
             continue
-        if column.build is not None:
-            try:
-                level.outputs[index][column.key] = column.build(value)
-                continue
-            except Exception:  # one item or more: each for itself
-                pass
-        items: list[Any] = [None] * len(value)
-        level.outputs[index][column.key] = items
-        for place, item in enumerate(value):
-            if item is None and column.has_nullable_items:
-                continue
-            try:
-                items[place] = below.add(item, index, place)
-            except _RuntimeType as type_:
-                complete = partial(
-                    _complete_as, type_.found, run, column, level, index, place, item
-                )
-                _add(pending, _complete_item(run, column, level, index, place, items, complete))
-            except Exception:
-                _add(pending, _complete_item_elsewhere(run, column, level, index, place, item))
-            else:
-                continue
-            if level.outputs[index].get(column.key) is not items:
-                break  # the list became null, and graphql-core would stop here too
+        items = below.all_added(value, index)
+        if items is None:
+            _complete_one_by_one(run, column, level, index, value, below, pending)
+        else:
+            level.outputs[index][column.key] = items
     pending.extend(below.run_all())
     return together(run, pending)
+
+
+def _complete_one_by_one(
+    run: Run,
+    column: Column,
+    level: Level,
+    index: int,
+    value: Sequence[Any],
+    below: "Below",
+    pending: list[Awaitable[None]],
+) -> None:
+    items: list[Any] = [None] * len(value)
+    level.outputs[index][column.key] = items
+    for place, item in enumerate(value):
+        if item is None and column.has_nullable_items:
+            continue
+        try:
+            items[place] = below.added(item, index, place)
+            continue
+        except _RuntimeType as type_:
+            complete = partial(_complete_as, type_.found, run, column, level, index, place, item)
+            _add(pending, _complete_item(run, column, level, index, place, items, complete))
+        except Exception:
+            _add(pending, _complete_item_elsewhere(run, column, level, index, place, item))
+        if level.outputs[index].get(column.key) is not items:
+            break  # the list became null, and graphql-core would stop here too
 
 
 def complete_by_reference(run: Run, column: Column, level: Level, values: list[Any]) -> Pending:
@@ -387,7 +396,7 @@ class _RuntimeType(Exception):
         self.found = found
 
 
-class _Below:
+class Below:
     """The levels below a column: one for each object type that its values have."""
 
     __slots__ = ("_column", "_in_lists", "_level", "_levels", "_run")
@@ -397,28 +406,16 @@ class _Below:
         self._column = column
         self._level = level
         self._in_lists = in_lists
-        self._levels: dict[str, Level] = {}
+        self._levels: dict[ObjectPlan, Level] = {}
 
-    def add(self, source: Any, parent: int, place: int) -> dict[str, Any]:
+    def added(self, source: Any, parent: int, place: int) -> dict[str, Any]:
         """The output of a new object. It may raise anything: then it is not here."""
-        column = self._column
-        sources = self._run.sources
-        plan = column.only
+        plan = self._column.only
         if plan is None or plan.is_type_of is not None:
-            if source.__class__ not in sources.admitted and not sources.admit(source):
-                raise IrregularValue
-            info = LazyResolveInfo(self._run, column, self._level, parent)
-            plan = plan or _plan_of(column, source, info, sources.type_of_class)
-            if plan.is_type_of is not None:
-                _check_type(plan.is_type_of(source, info))
+            plan = self._plan_of(source, parent)
         output: dict[str, Any] = plan.build(source)
         if plan.columns:
-            name = plan.type.name
-            level = self._levels.get(name)
-            if level is None:
-                places: list[int] | None = [] if self._in_lists else None
-                level = Level(self._level, column, [], [], [], places)
-                self._levels[name] = level
+            level = self._levels.get(plan) or self._level_of(plan)
             level.sources.append(source)
             level.outputs.append(output)
             level.parents.append(parent)
@@ -426,12 +423,54 @@ class _Below:
                 level.places.append(place)
         return output
 
+    def all_added(self, sources: Sequence[Any], parent: int) -> list[dict[str, Any]] | None:
+        """The outputs of all objects of a list; None when they have to be added one by one."""
+        plan = self._plan_of_all(sources)
+        if plan is None or plan.is_type_of is not None:
+            return None
+        try:
+            outputs = list(map(plan.build, sources))
+        except Exception:
+            return None
+        if plan.columns and outputs:
+            level = self._levels.get(plan) or self._level_of(plan)
+            level.sources.extend(sources)
+            level.outputs.extend(outputs)
+            level.parents.extend([parent] * len(outputs))
+            assert level.places is not None
+            level.places.extend(range(len(outputs)))
+        return outputs
+
     def run_all(self) -> list[Awaitable[None]]:
         """Runs the columns of all levels; gives what is still to be awaited."""
         pending: list[Awaitable[None]] = []
-        for name, level in self._levels.items():
-            _add(pending, run_columns(self._run, self._column.objects[name].columns, level))
+        for plan, level in self._levels.items():
+            _add(pending, run_columns(self._run, plan.columns, level))
         return pending
+
+    def _level_of(self, plan: ObjectPlan) -> Level:
+        places: list[int] | None = [] if self._in_lists else None
+        level = self._levels[plan] = Level(self._level, self._column, [], [], [], places)
+        return level
+
+    def _plan_of_all(self, sources: Sequence[Any]) -> ObjectPlan | None:
+        if self._column.only is not None:
+            return self._column.only
+        classes = set(map(type, sources))
+        if len(classes) != 1:
+            return None
+        name = self._run.sources.type_of_class.get(classes.pop(), "")
+        return self._column.objects.get(name)
+
+    def _plan_of(self, source: Any, parent: int) -> ObjectPlan:
+        sources = self._run.sources
+        if source.__class__ not in sources.admitted and not sources.admit(source):
+            raise IrregularValue
+        info = LazyResolveInfo(self._run, self._column, self._level, parent)
+        plan = self._column.only or _plan_of(self._column, source, info, sources.type_of_class)
+        if plan.is_type_of is not None:
+            _check_type(plan.is_type_of(source, info))
+        return plan
 
 
 def _plan_of(

@@ -17,11 +17,14 @@ import strawberry
 from graphql import (
     DocumentNode,
     GraphQLError,
+    GraphQLID,
     GraphQLSchema,
+    GraphQLString,
     GraphQLSyntaxError,
     GraphQLUnionType,
     OperationDefinitionNode,
     OperationType,
+    get_nullable_type,
     get_operation_ast,
     is_object_type,
     parse,
@@ -86,6 +89,14 @@ class EntityKey(NamedTuple):
     shape: Shape
     taken: Shape
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes only strings, which are their own coerced values."""
+        return self.taken == self.shape and all(
+            get_nullable_type(taken.type) in (GraphQLID, GraphQLString)
+            for taken in self.shape.values()
+        )
+
 
 class Entity(NamedTuple):
     """A type, or an interface, with `@key`: its class, and the keys by which it is resolved."""
@@ -115,6 +126,11 @@ class FederatedSchema(CompiledSchema, Schema):
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
         check_field_sets(self.graphql)
         self._entities = dict(_entities(self.graphql))
+        self._plain_keys = {
+            name: tuple(entity.keys[0].shape)
+            for name, entity in self._entities.items()
+            if entity.keys[0].is_plain
+        }
         self.sdl = sdl_of(self.as_str(), Profile(profile))
 
     def check(self, document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
@@ -233,6 +249,10 @@ class FederatedSchema(CompiledSchema, Schema):
 
     def _coerce(self, representation: object) -> tuple[str, Mapping[str, Any]]:
         """The type name and the coerced key of a representation; everything else is dropped."""
+        if representation.__class__ is dict:
+            plain = self._plain_key(representation)
+            if plain is not None:
+                return plain
         if not isinstance(representation, Mapping):
             raise _bad_representation("an object")
         name = representation.get("__typename")
@@ -249,6 +269,19 @@ class FederatedSchema(CompiledSchema, Schema):
                     raise _bad_representation(f"field {error}") from None
         keys = " or ".join("{" + key.fields + "}" for key in entity.keys)
         raise _bad_representation(f"a key of {name}: {keys}")
+
+    def _plain_key(self, representation: Any) -> tuple[str, Mapping[str, Any]] | None:
+        """The same for a plain key: most representations have one, and it is soon read."""
+        name = representation.get("__typename")
+        if name.__class__ is not str or name not in self._plain_keys:
+            return None
+        key = {}
+        for field in self._plain_keys[name]:
+            value = representation.get(field)
+            if value.__class__ is not str:
+                return None
+            key[field] = value
+        return name, key
 
 
 def several_operations(document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
