@@ -67,8 +67,8 @@ INTROSPECTION = frozenset({"__schema", "__type"})
 Grouped = Mapping[str, list[FieldDetails]]
 
 
-class SchemaFacts:
-    """What all operations on a schema share."""
+class Tools:
+    """What plans on one schema are made with, and share."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
@@ -116,12 +116,12 @@ class Analysis:
 
     def __init__(
         self,
-        facts: SchemaFacts,
+        tools: Tools,
         operation: Operation,
         conditions: Mapping[str, bool],
         type_resolver: Callable[..., Any],
     ) -> None:
-        self._facts = facts
+        self._tools = tools
         self._operation = operation
         self._variables = VariableValues({}, dict(conditions))
         self._type_resolver = type_resolver
@@ -132,12 +132,12 @@ class Analysis:
     def plan(self) -> ObjectPlan:
         """The plan from the root. Raises: UnsupportedOperation."""
         node = self._operation.node
-        root_type = self._facts.schema.get_root_type(node.operation)
+        root_type = self._tools.schema.get_root_type(node.operation)
         if root_type is None:
             raise UnsupportedOperation("no root type")
         try:
             collected = collect_fields(
-                self._facts.schema, self._operation.fragments, self._variables, root_type, node
+                self._tools.schema, self._operation.fragments, self._variables, root_type, node
             )
             return self._object_plan(root_type, collected.grouped_field_set, is_root=True)
         except RecursionError:
@@ -158,7 +158,7 @@ class Analysis:
         if is_root:
             constants = {e.key: e.value if isinstance(e, Constant) else None for e in entries}
             return ObjectPlan(shape, columns, lambda _: constants.copy())
-        return ObjectPlan(shape, columns, self._facts.closures.of(shape), with_info)
+        return ObjectPlan(shape, columns, self._tools.closures.of(shape), with_info)
 
     def _entry(
         self, type_: GraphQLObjectType, key: str, details: list[FieldDetails], *, is_root: bool
@@ -179,7 +179,9 @@ class Analysis:
             return None
         reader = self._reader(field, name)
         shape = self._shape(field.type, details) if reader is not None else None
-        return Inline(key, reader, shape) if reader is not None and shape is not None else None
+        if reader is None or shape is None:
+            return None
+        return Inline(key, name, reader, shape)
 
     def _shape(self, type_: GraphQLOutputType, details: list[FieldDetails]) -> Shape | None:
         """The shape of a value that needs no column in it."""
@@ -214,7 +216,7 @@ class Analysis:
         if key not in self._grouped:
             operation = self._operation
             self._grouped[key] = collect_subfields(
-                self._facts.schema,
+                self._tools.schema,
                 operation.fragments,
                 self._variables,
                 operation.node,
@@ -224,7 +226,7 @@ class Analysis:
         return self._grouped[key]
 
     def _reader(self, field: GraphQLField, name: str) -> Reader | None:
-        if self._facts.strawberry and (reader := self._facts.strawberry.reader(field)):
+        if self._tools.strawberry and (reader := self._tools.strawberry.reader(field)):
             return reader
         return Member(name) if reads_by_default(field) else None
 
@@ -255,7 +257,7 @@ class Analysis:
         # Of a list of objects, one that cannot be completed shall not make the others slow.
         if shape is not None and not (isinstance(shape, Items) and isinstance(shape.item, Nested)):
             column.shape = shape
-            column.build = self._facts.closures.of(shape)
+            column.build = self._tools.closures.of(shape)
             column.complete = complete_values
             return
         type_ = _nullable(column.field.type)
@@ -272,7 +274,7 @@ class Analysis:
         elif is_abstract_type(type_):
             column.abstract_type = type_
             column.resolve_type = type_.resolve_type or self._type_resolver
-            for possible in self._facts.schema.get_possible_types(type_):
+            for possible in self._tools.schema.get_possible_types(type_):
                 grouped = self._below(possible, column.details)
                 column.objects[possible.name] = self._object_plan(possible, grouped)
         else:  # a list of lists with columns below
@@ -282,7 +284,7 @@ class Analysis:
         reader = self._reader(field, node.name.value)
         if reader is not None:
             return reading(reader), f"reads {_described(reader)}"
-        found = self._facts.strawberry.function(field) if self._facts.strawberry else None
+        found = self._tools.strawberry.function(field) if self._tools.strawberry else None
         if found is not None:
             function, names = found
             try:

@@ -8,7 +8,7 @@ from graphql import DocumentNode, OperationDefinitionNode
 from graphql.execution import ExecutionResult, Executor
 from graphql.execution.executor import default_field_resolver
 
-from execution.operation import CompiledOperation, facts_of
+from execution.operation import CompiledOperation, tools_of
 
 MAX_OPERATIONS = 1000
 
@@ -48,7 +48,7 @@ def compiled_executor(executor_class: type[Executor[Any]]) -> type[Executor[Any]
                 definitions = (self.operation, *self.fragment_definitions.values())
                 document = DocumentNode(definitions=definitions)
                 compiled = CompiledOperation(
-                    facts_of(self.schema),
+                    tools_of(self.schema),
                     document,
                     executor_class=executor_class,
                     type_resolver=self.type_resolver,

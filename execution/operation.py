@@ -1,6 +1,6 @@
 """A compiled operation: made once, executed many times; by graphql-core where it cannot be."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,9 +11,9 @@ from graphql.execution import ExecutionResult, Executor
 from graphql.execution.executor import default_field_resolver, default_type_resolver
 from graphql.execution.values import VariableValues
 
-from execution.analysis import INCREMENTAL, Analysis, Operation, SchemaFacts
+from execution.analysis import INCREMENTAL, Analysis, Operation, Tools
 from execution.builders import Generator
-from execution.plan import Build, ObjectPlan, UnsupportedOperation, columns_of
+from execution.plan import Build, ObjectPlan, UnsupportedOperation, columns_of, fields_of
 from execution.running import Run, run_operation
 from execution.variables import Variables
 
@@ -39,7 +39,7 @@ class CompiledOperation:
 
     def __init__(
         self,
-        facts: SchemaFacts,
+        tools: Tools,
         document: DocumentNode,
         operation_name: str | None = None,
         *,
@@ -50,13 +50,13 @@ class CompiledOperation:
         self.operation_name = operation_name
         self.unsupported: str | None = None
         """Why graphql-core executes it as a whole; None when it is compiled."""
-        self._facts = facts
+        self._tools = tools
         self._executor_class = executor_class
         self._type_resolver = type_resolver
         self._variants: dict[tuple[bool, ...], Variant] = {}
         try:
             self._operation = Operation(document, operation_name)
-            self._variables = Variables(facts.schema, self._operation.node)
+            self._variables = Variables(tools.schema, self._operation.node)
             if not self._operation.conditions:
                 self._variants[()] = self._planned({})
         except UnsupportedOperation as reason:
@@ -76,7 +76,7 @@ class CompiledOperation:
             variant = self._variant(variables)
             if variant is not None:
                 make = partial(self._executor, variable_values or {})
-                run = Run(make, self._facts.sources, root_value, context_value, variables)
+                run = Run(make, self._tools.sources, root_value, context_value, variables)
                 return self._run(run, variant)
         return self._by_reference(root_value, context_value, variable_values)
 
@@ -90,7 +90,7 @@ class CompiledOperation:
             return None
         run = Run(
             lambda run: executor,
-            self._facts.sources,
+            self._tools.sources,
             executor.root_value,
             executor.context_value,
             variables,
@@ -102,6 +102,12 @@ class CompiledOperation:
     def plans(self) -> list[ObjectPlan]:
         """The plans that were made, one for each set of values of `@skip` and `@include`."""
         return [variant.plan for variant in self._variants.values()]
+
+    def fields_of(self, type_name: str) -> Collection[str] | None:
+        """The fields that it selects on a type, wherever; None when that is not known yet."""
+        if self.unsupported is not None or self._operation.conditions:
+            return None
+        return {name for plan in self.plans for name in fields_of(plan, type_name)}
 
     def source(self) -> str:
         """The Python that was generated; for what did not run often enough, what would be."""
@@ -135,12 +141,12 @@ class CompiledOperation:
         return variant
 
     def _planned(self, conditions: Mapping[str, bool]) -> Variant:
-        analysis = Analysis(self._facts, self._operation, conditions, self._type_resolver)
+        analysis = Analysis(self._tools, self._operation, conditions, self._type_resolver)
         return Variant(analysis.plan())
 
     def _generate(self, variant: Variant) -> Generator:
         """Puts generated builders in the place of closures."""
-        generator = variant.generated = Generator(self._facts.sources)
+        generator = variant.generated = Generator(self._tools.sources)
         for column in columns_of(variant.plan):
             if column.shape is not None and column.build is not None:
                 column.build = _or(partial(generator.of, column.shape), column.build)
@@ -152,7 +158,7 @@ class CompiledOperation:
         values = self._variables.reference(inputs)
         assert isinstance(values, VariableValues)
         return (self._executor_class or Executor)(
-            self._facts.schema,
+            self._tools.schema,
             self._operation.fragment_definitions,
             self._operation.fragments,
             run.root,
@@ -169,7 +175,7 @@ class CompiledOperation:
         self, root_value: Any, context_value: Any, variable_values: Mapping[str, Any] | None
     ) -> Answer:
         result: Any = reference_execute(
-            self._facts.schema,
+            self._tools.schema,
             self.document,
             root_value,
             context_value,
@@ -182,16 +188,16 @@ class CompiledOperation:
         return answer
 
 
-FACTS = "compiled-operations"
-"""The schema's extension in which the facts are kept."""
+TOOLS = "compiled-operations"
+"""The schema's extension in which they are kept."""
 
 
-def facts_of(schema: GraphQLSchema) -> SchemaFacts:
-    """What all operations on the schema share, found once."""
-    facts = schema.extensions.get(FACTS)
-    if not isinstance(facts, SchemaFacts) or facts.schema is not schema:
-        facts = schema.extensions[FACTS] = SchemaFacts(schema)
-    return facts
+def tools_of(schema: GraphQLSchema) -> Tools:
+    """What plans on the schema are made with."""
+    tools = schema.extensions.get(TOOLS)
+    if not isinstance(tools, Tools) or tools.schema is not schema:
+        tools = schema.extensions[TOOLS] = Tools(schema)
+    return tools
 
 
 def compile_operation(
@@ -204,7 +210,7 @@ def compile_operation(
 ) -> CompiledOperation:
     """The operation of a valid document; one without a name must be the only one."""
     return CompiledOperation(
-        facts_of(schema),
+        tools_of(schema),
         document,
         operation_name,
         executor_class=executor_class,

@@ -116,9 +116,10 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Inline:
-    """A key whose value is read from the source and completed at once."""
+    """A key whose value, of a field, is read from the source and completed at once."""
 
     key: str
+    field_name: str
     reader: Reader
     shape: Shape
 
@@ -201,3 +202,22 @@ def columns_of(plan: ObjectPlan) -> Iterator[Column]:
         for column in columns:
             yield column
             waiting.extend(below.columns for below in column.objects.values())
+
+
+def fields_of(plan: ObjectPlan, type_name: str) -> Iterator[str]:
+    """The fields that a plan selects on a type, wherever; one may come several times."""
+    shapes: list[Shape | None] = [plan.shape]
+    for column in columns_of(plan):
+        if column.parent_type.name == type_name:
+            yield column.field_name
+        shapes.append(column.shape)
+        shapes.extend(below.shape for below in column.objects.values())
+    for shape in shapes:
+        if isinstance(shape, Items):
+            shapes.append(shape.item)
+        elif isinstance(shape, Nested):
+            for entry in shape.entries:
+                if isinstance(entry, Inline):
+                    shapes.append(entry.shape)
+                    if shape.type.name == type_name:
+                        yield entry.field_name

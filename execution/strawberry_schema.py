@@ -4,21 +4,22 @@ Strawberry's own pipeline stays where something in it has to act: a schema exten
 which carries subscriptions. There the compiled executor takes the place of graphql-core's.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules
+from graphql import DocumentNode, GraphQLError
 from graphql.execution import ExecutionResult as CoreResult
 from strawberry import Schema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext, validate_document
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from execution.cache import OperationCache, PreparedOperation
+from execution.cache import Found, OperationCache, PreparedOperation
 from execution.executor import compiled_executor
+from execution.lifting import Lifted
 
 Execution = Literal["compiled", "reference"]
 """By plans, or by Strawberry and graphql-core alone."""
@@ -43,7 +44,9 @@ class CompiledSchema(Schema):
         super().__init__(*arguments, **parts)
         self.execution: Execution = execution
         self.operations = OperationCache(
-            self._schema, self._validated, executor_class=StrawberryGraphQLCoreExecutionContext
+            self._schema,
+            check=self.check,
+            executor_class=StrawberryGraphQLCoreExecutionContext,
         )
 
     def check(self, document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
@@ -59,13 +62,15 @@ class CompiledSchema(Schema):
         operation_name: str | None = None,
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
+        found: Found | None = None,
     ) -> ExecutionResult:
-        """What came of a query or mutation, as Strawberry has it.
+        """What came of a query or mutation, as Strawberry has it; `found` is its operation.
 
         Raises: CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError.
         """
-        prepared = self._prepared(query, operation_name) if not operation_extensions else None
-        if prepared is None:
+        if found is None and not operation_extensions:
+            found = self.find(query, operation_name)
+        if found is None:
             return await super().execute(
                 query,
                 variable_values,
@@ -75,17 +80,24 @@ class CompiledSchema(Schema):
                 allowed_operation_types,
                 operation_extensions,
             )
-        if prepared.document is not None:
-            if prepared.type is None:
+        operation = found.operation
+        if operation.document is not None:
+            if operation.type is None:
                 raise CannotGetOperationTypeError(operation_name)
-            type_ = OperationType(prepared.type.value)
+            type_ = OperationType(operation.type.value)
             if type_ not in (allowed_operation_types or EVERY_TYPE):
                 raise InvalidOperationTypeError(type_)
-        if prepared.compiled is None:
-            return self._failed(prepared.errors, query, context_value)
+        if operation.compiled is None:
+            return self._failed(operation.errors, query, context_value)
+        variables = {**(variable_values or {}), **found.literals}
         try:
-            answer = prepared.compiled.execute(root_value, context_value, variable_values)
-            result = answer if isinstance(answer, CoreResult) else await answer
+            result = await _result(operation, root_value, context_value, variables)
+            if operation.lifted and result.errors:
+                if not _is_request_error(result):
+                    _relocate(result.errors, operation.lifted, query or "")
+                else:  # in the words for the text that was sent
+                    operation = self.operations.prepare(query or "", operation_name)
+                    result = await _result(operation, root_value, context_value, variable_values)
         except Exception as error:
             if not isinstance(error, GraphQLError):
                 error = GraphQLError(str(error), original_error=error)
@@ -96,7 +108,7 @@ class CompiledSchema(Schema):
             self._process_errors(result.errors, context)
         return ExecutionResult(data=result.data, errors=result.errors)
 
-    def _prepared(self, query: str | None, operation_name: str | None) -> PreparedOperation | None:
+    def find(self, query: str | None, operation_name: str | None) -> Found | None:
         """The operation, ready; None when Strawberry's pipeline has to carry it out."""
         if self.execution == "reference" or not query:
             return None
@@ -106,13 +118,6 @@ class CompiledSchema(Schema):
             return self.operations.find(query, operation_name)
         except RecursionError:
             return None
-
-    def _validated(
-        self, schema: GraphQLSchema, document: DocumentNode, operation_name: str | None
-    ) -> list[GraphQLError]:
-        return self.check(document, operation_name) or validate_document(
-            schema, document, tuple(specified_rules)
-        )
 
     def _failed(
         self, errors: Iterable[GraphQLError], query: str | None, context_value: Any
@@ -125,3 +130,24 @@ class CompiledSchema(Schema):
         context.pre_execution_errors = found
         self._process_errors(found, context)
         return PreExecutionError(data=None, errors=found)
+
+
+async def _result(
+    operation: PreparedOperation,
+    root_value: Any,
+    context_value: Any,
+    variable_values: Mapping[str, Any] | None,
+) -> CoreResult:
+    assert operation.compiled is not None
+    answer = operation.compiled.execute(root_value, context_value, variable_values)
+    return answer if isinstance(answer, CoreResult) else await answer
+
+
+def _is_request_error(result: CoreResult) -> bool:
+    """Whether nothing was executed."""
+    return result.data is None and not any(error.path for error in result.errors or ())
+
+
+def _relocate(errors: Iterable[GraphQLError], lifted: Lifted, text: str) -> None:
+    for error in errors:
+        error.locations = lifted.relocated(error, text)

@@ -38,6 +38,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
+from execution.cache import Found
 from execution.strawberry_schema import CompiledSchema
 from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
@@ -138,23 +139,23 @@ class FederatedSchema(CompiledSchema, Schema):
         return several_operations(document, operation_name)
 
     def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
-        """The cache policy of an operation; None when its answer is not to be kept.
-
-        It is worked out once for a document that is remembered.
-        """
-        if len(query) > MAX_TEXT:
-            return None
+        """The cache policy of an operation; None when its answer is not to be kept."""
         try:
-            prepared = self.operations.find(query, operation_name)
+            return self.cache_policy_of(self.operations.find(query, operation_name), query)
         except RecursionError:
             return None
-        if prepared.errors or prepared.document is None:
+
+    def cache_policy_of(self, found: Found, query: str) -> CachePolicy | None:
+        """The same for an operation that was found; it is worked out once."""
+        operation = found.operation
+        document, compiled = operation.document, operation.compiled
+        if document is None or compiled is None or len(query) > MAX_TEXT:
             return None
-        if POLICY not in prepared.attached:
-            policy = cache_policy(self.graphql, prepared.document, operation_name)
-            prepared.attached[POLICY] = policy
-        found: CachePolicy | None = prepared.attached[POLICY]
-        return found
+        if POLICY not in operation.attached:
+            policy = cache_policy(self.graphql, document, compiled.operation_name)
+            operation.attached[POLICY] = policy
+        known: CachePolicy | None = operation.attached[POLICY]
+        return known
 
     @property
     def graphql(self) -> GraphQLSchema:

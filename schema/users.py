@@ -6,12 +6,12 @@ from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
-from graphql import GraphQLResolveInfo
+from graphql import GraphQLResolveInfo, OperationType
 from strawberry import ID, UNSET, Info
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
-from execution import by_class
+from execution import PreparedOperation, by_class
 from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.errors import Refusal
@@ -220,6 +220,21 @@ PARTS: Mapping[str, frozenset[str]] = {
     "private": PRIVATE_PARTS,
 }
 """The attributes of the record that each field of User is made of."""
+
+
+NEEDS = "attributes of users"
+"""What `needs_of` keeps with a prepared operation."""
+
+
+def needs_of(operation: PreparedOperation) -> Parts:
+    """The attributes of users that a query reads, found once; nothing means all of them."""
+    if operation.type is not OperationType.QUERY or operation.compiled is None:
+        return None
+    if NEEDS not in operation.attached:
+        fields = operation.compiled.fields_of("User")
+        operation.attached[NEEDS] = None if fields is None else needed_parts(fields)
+    needs: Parts = operation.attached[NEEDS]
+    return needs
 
 
 def needed_parts(fields: Iterable[str]) -> Parts:

@@ -29,6 +29,7 @@ from server.operations import Operations
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
+from store.coalescing import Parts
 from store.driver import stop
 from store.errors import StoreFault
 from store.store import Store
@@ -72,9 +73,11 @@ def create_app(
     schema = build_schema(settings.federation_profile, execution=settings.execution)
     policy = settings.policy
 
-    def make_request(viewer: Viewer | None) -> Request:
+    def make_request(viewer: Viewer | None, needs: Parts = None) -> Request:
         tags = CacheTags() if settings.cache_tags else None
-        return Request(viewer=viewer, store=store, now=now, policy=policy, cache_tags=tags)
+        return Request(
+            viewer=viewer, store=store, now=now, policy=policy, cache_tags=tags, needs=needs
+        )
 
     documents = documents_of(settings, schema)
     operations = Operations(

@@ -12,6 +12,7 @@ from strawberry.types.graphql import OperationType
 from resolvers.request import Request, Viewer
 from schema.caching import NO_STORE, cache_extensions, cache_headers
 from schema.federation import TOO_LONG, FederatedSchema
+from schema.users import needs_of
 from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.requests import Parameters
@@ -38,7 +39,7 @@ class Operations:
         self,
         schema: FederatedSchema,
         documents: Documents,
-        make_request: Callable[[Viewer | None], Request],
+        make_request: Callable[..., Request],
         *,
         gives_traces: bool = True,
     ) -> None:
@@ -64,8 +65,9 @@ class Operations:
         Raises: RequestError; InvalidOperationTypeError when the operation is of another type.
         """
         text = self._documents.text_of(parameters)
-        context = self._make_request(viewer)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
+        found = schema.find(text, parameters.name)
+        context = self._make_request(viewer, needs_of(found.operation) if found else None)
         try:
             async with asyncio.timeout(context.policy.operation_timeout.total_seconds()):
                 result = await schema.execute(
@@ -74,6 +76,7 @@ class Operations:
                     operation_name=parameters.name,
                     context_value=context,
                     allowed_operation_types=allowed,
+                    found=found,
                 )
         except TimeoutError:
             raise RequestError(504, "TIMEOUT", TOO_LONG) from None
@@ -85,9 +88,13 @@ class Operations:
         if isinstance(result, PreExecutionError):
             return Outcome(result, NO_STORE)
         self._documents.learn(parameters, text)
-        policy = None if result.errors else self._schema.cache_policy(text, parameters.name)
         if traced:
             return Outcome(result, NO_STORE)
+        policy = None
+        if found is not None:
+            policy = self._schema.cache_policy_of(found, text)
+        elif not result.errors:
+            policy = self._schema.cache_policy(text, parameters.name)
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
         return Outcome(result, cache_headers(policy, viewer, result))
