@@ -104,6 +104,8 @@ def _enum_leaf(type_: GraphQLEnumType) -> Build:
 
 def _coerced_leaf(coerce: Callable[[Any], Any]) -> Build:
     def leaf(value: Any) -> Any:
+        if value is None:
+            raise IrregularValue
         if value.__class__ not in NEVER_AWAITED and (
             isinstance(value, Exception | Failed)
             or value is Undefined

@@ -205,7 +205,7 @@ class _Describer:
             type_ = dice.pick([*BUILT_IN, *self._enums, *self._scalars])
         how = self._how(plain=0.6)
         arguments = []
-        if how != "plain" and dice.chance(0.45):
+        if how != "plain" and dice.chance(0.6):
             arguments = [self._argument(f"a{n}") for n in range(1 + dice.below(3))]
         return Field(
             name, self._wrapped(type_), arguments, how,
@@ -228,7 +228,7 @@ class _Describer:
 
     def _argument(self, name: str, *, nullable: bool = False) -> Argument:
         dice = self._dice
-        known = [*BUILT_IN, *BUILT_IN, *self._enums, *self._inputs]
+        known = [*BUILT_IN, *BUILT_IN, *self._enums, *self._inputs, *self._inputs, *self._inputs]
         if "Any" in self._scalars:
             known.append("Any")
         type_ = self._wrapped(dice.pick(known)) if not nullable else dice.pick(BUILT_IN)

@@ -68,6 +68,8 @@ SECONDS = 10
 """How long one execution may take."""
 ENOUGH = 20
 """Differences after which the fuzzer stops; it reports one of each kind."""
+TOGETHER = 3
+"""Runs of one operation that are then run once more, at the same time."""
 REFERENCES = 8
 """How often graphql-core may try to leave something behind as the compiled operation did."""
 TICKS = 200
@@ -224,9 +226,15 @@ async def _run_operation(
             tally.unsupported[compiled.unsupported] += 1
     else:
         tally.counts["compiled"] += 1
+    waited: list[tuple[Case, Answer]] = []
     for run in range(RUNS):
         case = bench.case(index, run, operation, document)
         expected, _, sentence = await compare(case, compiled, heard)
+        if expected.waited and operation.kind == "query" and not expected.trouble:
+            waited.append((case, expected))
+        if not sentence and len(waited) == TOGETHER:
+            sentence = await compare_together(waited, compiled, heard)
+            waited = []
         tally.counts["cases"] += 1
         tally.counts[operation.kind] += 1
         _count(tally, expected)
@@ -269,6 +277,29 @@ async def compare(
         return every.results[number].errors or () if number < len(every.results) else ()
 
     return expected, given, difference(expected, given, possible, serial=serial)
+
+
+async def compare_together(
+    cases: Sequence[tuple[Case, Answer]], compiled: CompiledOperation, heard: list[str]
+) -> str | None:
+    """How answers differ when several runs of one compiled operation overlap."""
+    worlds = [case.world() for case, _ in cases]
+
+    async def result(case: Case, world: World) -> ExecutionResult:
+        found = compiled.execute(case.root(world), world, case.variables)
+        return found if isinstance(found, ExecutionResult) else await found
+
+    results = await asyncio.gather(
+        *(result(case, world) for (case, _), world in zip(cases, worlds, strict=True))
+    )
+    for (case, expected), one, world in zip(cases, results, worlds, strict=True):
+        world.left_behind()
+        given = replace(expected, results=[one])
+        every = await answer(case, partial(reference, case, propagates=False), heard)
+        errors = every.results[0].errors or () if every.results else ()
+        if sentence := difference(expected, given, lambda _, errors=errors: errors, serial=False):  # type: ignore[misc]
+            return f"together: {sentence}"
+    return None
 
 
 def reference(case: Case, world: World, *, propagates: bool = True) -> Any:
@@ -404,10 +435,13 @@ def complaints() -> Iterator[list[str]]:
 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(handle)
+    # A coroutine that dies inside of a named tuple's constructor cannot even warn.
+    unraisable, sys.unraisablehook = sys.unraisablehook, lambda _: None
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = show  # type: ignore[assignment]
         yield heard
+    sys.unraisablehook = unraisable
     loop.set_exception_handler(None)
 
 

@@ -128,8 +128,8 @@ MUTANTS = [
     Mutant(
         "is_type_of is not asked",
         "running.py",
-        "                _check_type(plan.is_type_of(source, info))\n",
-        "                plan.is_type_of(source, info)\n",
+        "            _check_type(plan.is_type_of(source, info))\n",
+        "            plan.is_type_of(source, info)\n",
     ),
     Mutant(
         "the answer of is_type_of is left unawaited",
@@ -159,7 +159,7 @@ MUTANTS = [
         "an error at the root leaves the data",
         "running.py",
         "        if path is None:\n            self.is_null = True\n",
-        "",
+        "        if path is None:\n",
     ),
     Mutant(
         "mutations go on after the answer has become null",
@@ -214,9 +214,22 @@ MUTANTS = [
     Mutant(
         "sources of a level are filed under the first level",
         "running.py",
-        "            name = plan.type.name\n            level = self._levels.get(name)",
-        "            name = next(iter(self._levels), plan.type.name)\n"
-        "            level = self._levels.get(name)",
+        "            level = self._levels.get(plan) or self._level_of(plan)\n"
+        "            level.sources.append(source)\n",
+        "            level = next(iter(self._levels.values()), None) or self._level_of(plan)\n"
+        "            level.sources.append(source)\n",
+    ),
+    Mutant(
+        "objects of a list that is built at once belong to the first parent",
+        "running.py",
+        "            level.parents.extend([parent] * len(outputs))",
+        "            level.parents.extend([0] * len(outputs))",
+    ),
+    Mutant(
+        "places in a list that is built at once begin with 1",
+        "running.py",
+        "            level.places.extend(range(len(outputs)))",
+        "            level.places.extend(range(1, len(outputs) + 1))",
     ),
     Mutant(
         "the value of @skip is remembered from the first run",
@@ -231,10 +244,10 @@ MUTANTS = [
         "False",
     ),
     Mutant(
-        "a missing variable is null",
+        "a list may hold a variable that is missing",
         "arguments.py",
-        "        value = variables.get(name, Undefined)\n",
-        "        value = variables.get(name)\n",
+        "        if any(value is Undefined for value in values):",
+        "        if False:",
     ),
     Mutant(
         "a variable gives way to the default",
@@ -297,10 +310,10 @@ MUTANTS = [
         "            return arguments\n",
     ),
     Mutant(
-        "Strawberry's default resolver is not asked",
+        "a resolver of Strawberry does not get its parent by name",
         "strawberry_fields.py",
-        "        if resolver is not getattr:\n            return Reading(resolver, name)\n",
-        "",
+        "            parent_names=tuple(dict.fromkeys(names)),\n",
+        "            parent_names=(),\n",
     ),
 ]
 

@@ -205,7 +205,8 @@ class _Writer:
         """A literal, a variable, or a literal with variables inside."""
         dice = self._dice
         description = self._description
-        if dice.chance(0.45):
+        bare = one.type.strip("!")
+        if dice.chance(0.25 if bare in description.inputs else 0.45):
             type_ = one.type
             if type_.endswith("!") and one.default is not None and dice.chance(0.5):
                 type_ = type_[:-1]
@@ -213,7 +214,6 @@ class _Writer:
             if dice.chance(0.3):
                 default = f" = {literal(dice, description.enums, description.inputs, type_)}"
             return self._variable("v", type_ + default)
-        bare = one.type.strip("!")
         if bare in description.inputs and not description.inputs[bare].is_one_of:
             inner = self._arguments(description.inputs[bare].fields)
             return f"{{{inner[1:-1]}}}"
