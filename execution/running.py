@@ -36,6 +36,7 @@ class Run:
     __slots__ = (
         "_executor",
         "_make_executor",
+        "calls",
         "context",
         "is_null",
         "root",
@@ -59,6 +60,7 @@ class Run:
         self.variables = variables
         self.is_null = False
         self.tasks: list[asyncio.Future[Any]] = []
+        self.calls: list[asyncio.Future[Any]] = []
         self._make_executor = make_executor
         self._executor = executor
 
@@ -77,30 +79,33 @@ class Run:
     def add_error(self, error: GraphQLError, path: Path | None) -> None:
         """Keeps an error that made the place null; without a path, the whole answer.
 
-        Then there is no use in what is still running.
+        Then there is no use in the resolvers that are still running.
         """
         self.executor.collected_errors.add(error, path)
         if path is None:
             self.is_null = True
-            self.stop()
+            _cancel(self.calls)
 
     def start(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
         """Begins to run something beside others; without an event loop it has to wait."""
         try:
-            loop = asyncio.get_running_loop()
+            asyncio.get_running_loop()
         except RuntimeError:
             return awaitable
         task = asyncio.ensure_future(awaitable)
         self.tasks.append(task)
-        if self.is_null:
-            loop.call_soon(task.cancel)
+        return task
+
+    def call(self, awaitable: Awaitable[Any]) -> Awaitable[Any]:
+        """Begins to run a resolver beside others."""
+        task = self.start(awaitable)
+        if isinstance(task, asyncio.Task):
+            self.calls.append(task)
         return task
 
     def stop(self) -> None:
-        """Cancels what is still running, once it has begun: else nobody awaits what it awaits."""
-        for task in self.tasks:
-            if not task.done():
-                task.get_loop().call_soon(task.cancel)
+        """Cancels everything that is still running."""
+        _cancel(self.tasks)
 
 
 class Level:
@@ -183,9 +188,9 @@ async def _finished(run: Run, pending: Awaitable[None], data: dict[str, Any]) ->
     try:
         await pending
     except asyncio.CancelledError:
-        run.stop()
         task = asyncio.current_task()
         if not run.is_null or task is None or task.cancelling():
+            run.stop()
             raise  # somebody else cancelled it
     except BaseException:
         run.stop()
@@ -229,6 +234,8 @@ def run_columns(run: Run, columns: Sequence[Column], level: Level) -> Pending:
             waiting.append((column, values))
         else:
             _add(pending, column.complete(run, column, level, values))
+            if run.is_null:
+                break
     if not waiting:
         return together(run, pending)
     if awaited > 1 or pending:
@@ -288,7 +295,14 @@ def _start_awaitables(run: Run, values: list[Any]) -> None:
             and _is_awaitable(value)
             and not asyncio.isfuture(value)
         ):
-            values[index] = run.start(value)
+            values[index] = run.call(value)
+
+
+def _cancel(tasks: "list[asyncio.Future[Any]]") -> None:
+    """Cancels tasks once they have begun: else nobody awaits what they were to await."""
+    for task in tasks:
+        if not task.done():
+            task.get_loop().call_soon(task.cancel)
 
 
 def _is_awaitable(value: Any) -> bool:
@@ -377,7 +391,9 @@ def _complete_one_by_one(
         except Exception:
             _add(pending, _complete_item_elsewhere(run, column, level, index, place, item))
         if level.outputs[index].get(column.key) is not items:
-            break  # the list became null, and graphql-core would stop here too
+            # The list became null: as in graphql-core, what is left is awaited by nobody else.
+            run.executor.track_async_work(value[place + 1 :])
+            break
 
 
 def complete_by_reference(run: Run, column: Column, level: Level, values: list[Any]) -> Pending:
