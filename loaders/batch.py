@@ -20,12 +20,16 @@ class BatchLoader(DataLoader[K, V]):
     The contract stays: keys asked for in one turn of the event loop are one batch, a key is read
     once until it is cleared, an exception among the values is raised for its key alone, and of a
     batch that fails nothing is kept. Each call has a future of its own: to cancel it leaves others
-    alone. The batch function may give a future instead of being a coroutine.
+    alone. The batch function may give a future instead of being a coroutine; `convert`, if there is
+    one, makes the values of what it gives, in the same order.
     """
 
-    def __init__(self, read: Read[K, V]) -> None:
+    def __init__(
+        self, read: Read[K, Any], convert: Callable[[Sequence[Any]], Sequence[V]] | None = None
+    ) -> None:
         # Without the library's: what it finds out about the batch function costs more than a batch.
         self._read = read
+        self._convert = convert
         self._values: dict[K, V] = {}
         self._batches: list[_Batch[K, V]] = []
         self._next: _Batch[K, V] | None = None
@@ -101,7 +105,9 @@ class BatchLoader(DataLoader[K, V]):
         batch.is_sent = True
         keys = list(batch.keys)
         try:
-            reading = asyncio.ensure_future(self._read(keys))
+            reading = self._read(keys)
+            if not isinstance(reading, asyncio.Future):
+                reading = asyncio.ensure_future(reading)
         except Exception as error:
             self._batches.remove(batch)
             batch.fail(error)
@@ -121,6 +127,8 @@ class BatchLoader(DataLoader[K, V]):
                 TypeError(f"expected {len(keys)} values for as many keys, not {len(values)}")
             )
         else:
+            if self._convert is not None:
+                values = self._convert(values)
             found = dict(zip(keys, values, strict=True))
             is_cleared = len(batch.keys) < len(keys)
             self._values.update({key: found[key] for key in batch.keys} if is_cleared else found)

@@ -1,6 +1,6 @@
 """The loaders of one request, made fresh for it and again after each of its mutations."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from loaders.handles import (
 from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
 from loaders.users import UserById, user_by_id
 from store.coalescing import Parts
+from store.records import User
 from store.store import Store
 
 
@@ -26,6 +27,15 @@ class Loaders:
         self._store = store
         self._now = now
         self._user_parts = user_parts
+
+    def users(self, ids: list[str]) -> Awaitable[Sequence[User | None]]:
+        """The users in the order of their identifiers, past the loader; one command."""
+        return self._store.users.by_ids(ids, self._user_parts)
+
+    @property
+    def knows_users(self) -> bool:
+        """Whether the loader of users was used, so that it may know some."""
+        return "user_by_id" in self.__dict__
 
     @cached_property
     def user_by_id(self) -> UserById:

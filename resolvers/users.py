@@ -50,10 +50,11 @@ async def users_by_keys(
                 places_by_handle[rules.handle(key["handle"], "handle")].append(place)
         except Refusal as refusal:
             found[place] = refusal
-    users, holders = await asyncio.gather(
-        request.users.by_id.load_many(places_by_id),
-        request.users.by_handle.load_many(places_by_handle),
-    )
+    # Both are asked for before either is awaited.
+    by_id = request.users.by_id.load_many(places_by_id) if places_by_id else None
+    by_handle = request.users.by_handle.load_many(places_by_handle) if places_by_handle else None
+    users = await by_id if by_id else []
+    holders = await by_handle if by_handle else []
     for user, places in zip(
         (*users, *holders), (*places_by_id.values(), *places_by_handle.values()), strict=True
     ):

@@ -131,7 +131,13 @@ class SeenUsers:
         async def batch(ids: list[str]) -> list[SeenUser | None]:
             return await self.seen(await self._loaders.user_by_id.load_many(ids))
 
-        return BatchLoader(batch)
+        views = self._views_of_all
+        if views is None or self._loaders.knows_users:
+            return BatchLoader(batch)
+        return BatchLoader(
+            self._loaders.users,
+            lambda users: [None if user is None else user.seen_as(views) for user in users],
+        )
 
     @cached_property
     def by_handle(self) -> BatchLoader[str, SeenUser | None]:
@@ -144,10 +150,11 @@ class SeenUsers:
 
     async def seen(self, users: Sequence[User | None]) -> list[SeenUser | None]:
         """The users in the same order, nothing for those who are not there."""
-        viewer = self._viewer
-        if viewer is None or viewer.user_id is None:
-            views = self._views(ViewerKind.ANONYMOUS if viewer is None else ViewerKind.SERVICE)
+        viewer, views = self._viewer, self._views_of_all
+        if views is not None:
             return [None if user is None else user.seen_as(views) for user in users]
+        assert viewer is not None
+        assert viewer.user_id is not None
         blocking = frozenset() if viewer.is_staff else await self._blocking(users, viewer.user_id)
         own = self._views(ViewerKind.SELF)
         others = self._views(ViewerKind.STAFF if viewer.is_staff else ViewerKind.STRANGER)
@@ -157,6 +164,13 @@ class SeenUsers:
             else user.seen_as(own if user.id == viewer.user_id else others)
             for user in users
         ]
+
+    @cached_property
+    def _views_of_all(self) -> Views | None:
+        """What the viewer sees of users, where that does not depend on what they are to it."""
+        if self._viewer is None:
+            return self._views(ViewerKind.ANONYMOUS)
+        return self._views(ViewerKind.SERVICE) if self._viewer.user_id is None else None
 
     async def _blocking(self, users: Sequence[User | None], viewer_id: str) -> frozenset[str]:
         """Those of the users who block the viewer."""

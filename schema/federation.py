@@ -206,7 +206,10 @@ class FederatedSchema(CompiledSchema, Schema):
                 if request.cache_tags and not isinstance(value, Exception):
                     tags[index] = tags_of(key, getattr(value, "id", None))
 
-        await asyncio.gather(*(resolve(name, batch) for name, batch in batches.items()))
+        if len(batches) == 1:
+            await resolve(*batches.popitem())
+        else:
+            await asyncio.gather(*(resolve(name, batch) for name, batch in batches.items()))
         if request.cache_tags:
             request.cache_tags.of_entities.append(tags)
         return results
