@@ -101,10 +101,11 @@ def member_of(source: Any, name: str) -> Any:
 
 
 class ClosureBuilders:
-    """Makes builders of closures."""
+    """Makes builders of closures, for one schema."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._leaves: dict[tuple[int, bool], Build] = {}
 
     def of_object(self, shape: Nested) -> Build:
         """A builder for objects."""
@@ -134,6 +135,14 @@ class ClosureBuilders:
 
     def of(self, shape: Shape) -> Build:
         """A builder for values of the shape."""
+        if isinstance(shape, Leaf):
+            key = id(shape.type), shape.is_nullable
+            if key not in self._leaves:
+                self._leaves[key] = self._made(shape)
+            return self._leaves[key]
+        return self._made(shape)
+
+    def _made(self, shape: Shape) -> Build:
         complete = self._of_present(shape)
         if not shape.is_nullable:
             return complete

@@ -82,6 +82,7 @@ class StrawberryFields:
         self._schema = schema
         self._config = schema.config
         self._converter = schema.schema_converter
+        self._readers: dict[int, Reader | None] = {}
         self._functions: dict[int, tuple[Function, dict[str, tuple[str, Convert | None]]]] = {}
 
     @classmethod
@@ -92,6 +93,12 @@ class StrawberryFields:
 
     def reader(self, field: GraphQLField) -> Reader | None:
         """How a field without a resolver is read; None for all others."""
+        key = id(field)  # the schema keeps its fields
+        if key not in self._readers:
+            self._readers[key] = self._reader(field)
+        return self._readers[key]
+
+    def _reader(self, field: GraphQLField) -> Reader | None:
         definition = _definition(field)
         if definition is None or not definition.is_basic_field:
             return None
