@@ -34,6 +34,12 @@ from graphql.execution.values import VariableValues
 from execution.arguments import Arguments
 from execution.builders import ClosureBuilders, Sources
 from execution.calling import Call, reading, reads_by_default, resolving
+from execution.completing import (
+    complete_by_reference,
+    complete_lists,
+    complete_objects,
+    complete_values,
+)
 from execution.plan import (
     Attribute,
     Column,
@@ -49,12 +55,6 @@ from execution.plan import (
     Reader,
     Shape,
     UnsupportedOperation,
-)
-from execution.running import (
-    complete_by_reference,
-    complete_lists,
-    complete_objects,
-    complete_values,
 )
 from execution.strawberry_fields import StrawberryFields, check_of
 

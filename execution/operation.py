@@ -104,8 +104,11 @@ class CompiledOperation:
         return [variant.plan for variant in self._variants.values()]
 
     def fields_of(self, type_name: str) -> Collection[str] | None:
-        """The fields that it selects on a type, wherever; None when that is not known yet."""
+        """The fields that it selects on a type, wherever; None when the plan does not tell."""
         if self.unsupported is not None or self._operation.conditions:
+            return None
+        columns = (column for plan in self.plans for column in columns_of(plan))
+        if any(column.shape is None and not column.objects for column in columns):
             return None
         return {name for plan in self.plans for name in fields_of(plan, type_name)}
 

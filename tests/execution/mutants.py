@@ -127,13 +127,13 @@ MUTANTS = [
     ),
     Mutant(
         "is_type_of is not asked",
-        "running.py",
+        "completing.py",
         "            _check_type(plan.is_type_of(source, info))\n",
         "            plan.is_type_of(source, info)\n",
     ),
     Mutant(
         "the answer of is_type_of is left unawaited",
-        "running.py",
+        "completing.py",
         "        answer.close()  # graphql-core asks again\n",
         "        pass\n",
     ),
@@ -145,13 +145,13 @@ MUTANTS = [
     ),
     Mutant(
         "an error nulls the field, though it may not be null",
-        "running.py",
+        "completing.py",
         "    if column.is_nullable:\n        level.outputs[index][column.key] = None",
         "    if True:\n        level.outputs[index][column.key] = None",
     ),
     Mutant(
         "an error nulls the whole list, not the item",
-        "running.py",
+        "completing.py",
         "    if column.has_nullable_items:\n        items[place] = None",
         "    if False:\n        items[place] = None",
     ),
@@ -195,7 +195,7 @@ MUTANTS = [
     ),
     Mutant(
         "an error inside of an awaited value is located nowhere",
-        "running.py",
+        "completing.py",
         "    return located_error(error, column.nodes, path.as_list())",
         "    return located_error(error, None, path.as_list())",
     ),
@@ -207,13 +207,13 @@ MUTANTS = [
     ),
     Mutant(
         "all objects of an abstract type are taken for the first",
-        "running.py",
+        "completing.py",
         "    plan = column.objects.get(found) if found.__class__ is str else None\n",
         "    plan = next(iter(column.objects.values())) if found in column.objects else None\n",
     ),
     Mutant(
         "sources of a level are filed under the first level",
-        "running.py",
+        "completing.py",
         "            level = self._levels.get(plan) or self._level_of(plan)\n"
         "            level.sources.append(source)\n",
         "            level = next(iter(self._levels.values()), None) or self._level_of(plan)\n"
@@ -221,13 +221,13 @@ MUTANTS = [
     ),
     Mutant(
         "objects of a list that is built at once belong to the first parent",
-        "running.py",
+        "completing.py",
         "            level.parents.extend([parent] * len(outputs))",
         "            level.parents.extend([0] * len(outputs))",
     ),
     Mutant(
         "places in a list that is built at once begin with 1",
-        "running.py",
+        "completing.py",
         "            level.places.extend(range(len(outputs)))",
         "            level.places.extend(range(1, len(outputs) + 1))",
     ),
