@@ -22,6 +22,7 @@ from server.identity import identity_of
 from server.operations import Operations
 from server.settings import Settings
 from server.streams import Streams
+from store.coalescing import Parts
 from store.store import Store
 
 Keys = Sequence[Mapping[str, Any]]
@@ -285,7 +286,7 @@ def inventory_schema() -> FederatedSchema:
 def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
     """A schema behind the endpoint that serves ours; these subgraphs leave the store alone."""
 
-    def make_request(viewer: Viewer | None) -> Request:
+    def make_request(viewer: Viewer | None, needs: Parts = None) -> Request:
         return Request(viewer=viewer, store=store, now=utc_now)
 
     endpoint = GraphQLEndpoint(
