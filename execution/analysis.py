@@ -288,7 +288,8 @@ class Analysis:
         if found is not None:
             function, names = found
             try:
-                return function.calling(Arguments(field, node, names)), f"calls {function.name}"
+                call = function.calling(Arguments(field, node, names))
+                return call, f"{'awaits' if function.is_async else 'calls'} {function.name}"
             except Exception:  # arguments that only graphql-core can tell
                 pass
         return resolving, "calls the resolver by graphql-core's protocol"

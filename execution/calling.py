@@ -1,6 +1,7 @@
 """Calling: how a column gets the values of a field, for all parents of a level."""
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 from graphql import GraphQLField
@@ -76,6 +77,7 @@ class Function:
         self._arguments_of = arguments_of
         self.name = getattr(function, "__qualname__", repr(function))
         """What people find the function by."""
+        self.is_async = iscoroutinefunction(function)
 
     def calling(self, arguments: Arguments) -> Call:
         """Calls it with the arguments of a field node."""

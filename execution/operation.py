@@ -103,6 +103,14 @@ class CompiledOperation:
         """The plans that were made, one for each set of values of `@skip` and `@include`."""
         return [variant.plan for variant in self._variants.values()]
 
+    def plan_for(self, variable_values: Mapping[str, Any]) -> ObjectPlan | None:
+        """The plan that these variables lead to; None when they do not fit, or there is none."""
+        if self.unsupported is not None:
+            return None
+        variables = self._variables.coerced(variable_values)
+        variant = None if isinstance(variables, list) else self._variant(variables)
+        return None if variant is None else variant.plan
+
     def fields_of(self, type_name: str) -> Collection[str] | None:
         """The fields that it selects on a type, wherever; None when the plan does not tell."""
         if self.unsupported is not None or self._operation.conditions:

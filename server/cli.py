@@ -1,4 +1,4 @@
-"""The command line: `usergraph serve | invalidate | seed | token | schema ... | doctor`."""
+"""The command line: `usergraph serve | invalidate | seed | token | schema ... | plan | doctor`."""
 
 import asyncio
 import logging
@@ -27,6 +27,7 @@ from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import Identity, identity_of
 from server.manifests import ManifestError
+from server.plan import NotPlanned, plan_lines, variables_of
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
 from server.samples import prepare, write_samples
@@ -172,6 +173,34 @@ def schema_check(
     (print_json if as_json else print_changes)(changes)
     if fails(changes, fail_on):
         raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="A document with an operation.")],
+    operation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which one, when it has several.")
+    ] = None,
+    variables: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What is missing is made up.")
+    ] = None,
+    source: Annotated[bool, typer.Option(help="The generated Python, too.")] = False,
+    profile: ProfileOption = None,
+) -> None:
+    """Print what would be done for an operation: levels, resolvers, reads, caching."""
+    settings = _settings()
+    schema = build_schema(profile or settings.federation_profile)
+    try:
+        given = variables_of(variables)
+        text = file.read_text("utf-8-sig")
+        lines = plan_lines(schema, settings, text, operation, given, with_source=source)
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        _fail(f"{file} is not UTF-8 text.")
+    except NotPlanned as error:
+        _fail(str(error))
+    print("\n".join(lines))
 
 
 @app.command()
