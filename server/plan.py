@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from inspect import isawaitable
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -169,7 +170,7 @@ def _reads(
         times = len(list(same))
         keys = "a range" if read.keys is None else f"{read.keys} key{'s' * (read.keys != 1)}"
         yield f"  {read.collection} {read.command}, {keys}{f', {times} times' * (times > 1)}"
-    yield f"Loaders: {', '.join(few.loaders) or 'none'}"
+    yield f"Loaders of the request: {', '.join(few.loaders) or 'none'}"
     with_more = f"with up to {MANY} entries in every list"
     yield f"Commands: {len(few.reads)}; {len(many.reads)} {with_more}"
     yield f"Tasks, reads included: {few.tasks}; {many.tasks} {with_more}"
@@ -201,11 +202,11 @@ async def _rehearsed(
     )
     asyncio.get_running_loop().set_task_factory(counted)
     result: Any = prepared.compiled.execute(None, request, variables)
-    if asyncio.iscoroutine(result):
+    if isawaitable(result):
         result = await result
     loaders = [
-        f"{what}{name}"
-        for what, owner in (("seen ", request.users), ("", request.loaders))
+        f"{attribute}.{name}"
+        for attribute, owner in (("users", request.users), ("loaders", request.loaders))
         for name, value in vars(owner).items()
         if isinstance(value, DataLoader)
     ]

@@ -1,7 +1,11 @@
-"""The documentation of errors names what the code gives."""
+"""The documentation names what the code has."""
 
 import re
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
+
+import pytest
 
 from resolvers import handles, profiles
 from resolvers.errors import REFUSALS, Forbidden, RevisionsGoneRefusal, Unauthenticated
@@ -32,3 +36,32 @@ def test_every_rule_is_documented() -> None:
     table = PAGE[PAGE.index("## Rules") : PAGE.index("## In `errors`")]
     documented = set(re.findall(r"`([A-Z_]+)`", table.partition("| rule |")[2]))
     assert rules == documented
+
+
+def test_what_a_request_passes_is_where_the_page_says() -> None:
+    page = (ROOT / "docs" / "request.md").read_text()
+    named = re.findall(r"`([A-Za-z_.]+)`\s+\(`(\w+)/(\w+)\.py`\)", page)
+    for path, folder, module in named:
+        assert attrgetter(path)(import_module(f"{folder}.{module}")) is not None
+    assert len(named) == 7
+
+
+def test_the_limits_of_execution_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "execution.md").read_text()
+    rows = re.findall(r"\| ([\d,]+) \| `(\w+)`, `(\w+)/(\w+)\.py` \|", page)
+    said = {name: int(number.replace(",", "")) for number, name, *_ in rows}
+    limits = {
+        name: getattr(import_module(f"{folder}.{module}"), name) for _, name, folder, module in rows
+    }
+    assert said == limits
+    assert len(said) == 6
+
+
+@pytest.mark.parametrize("name", ["docs/request.md", "docs/execution.md", "README.md"])
+def test_links_lead_somewhere_and_files_that_are_named_exist(name: str) -> None:
+    page = ROOT / name
+    text = page.read_text()
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    files = re.findall(r"`((?:execution|server|schema|resolvers|loaders|store)/\w+\.py)`", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [file for file in files if not (ROOT / file).is_file()] == []

@@ -54,9 +54,12 @@ has 3 entries, a person asks, and the variables are \
   followers find, a range
   users find, 3 keys
   blocks find, 3 keys
-Loaders: seen by_id, user_by_id, is_blocking_by_pair, followers_page_by_key
+Loaders of the request: users.by_id, loaders.user_by_id, loaders.is_blocking_by_pair, \
+loaders.followers_page_by_key
 """
 )
+
+SAMPLES = [{"__typename": "User", "id": sample_id(index)} for index in (0, 2, 3)]
 
 UPDATE = """mutation Rename($handle: String!) {
   changeHandle(input: { handle: $handle }) { errors { code } }
@@ -166,10 +169,15 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "variables"), [(FOLLOWERS, {"handle": FIRST_HANDLE}), (VIEWER, {})]
+    ("query", "variables"),
+    [
+        (FOLLOWERS, {"handle": FIRST_HANDLE}),
+        (VIEWER, {}),
+        (ENTITIES, {"representations": SAMPLES}),
+    ],
 )
 async def test_the_commands_of_a_rehearsal_are_those_of_a_real_request(
-    subgraph: Subgraph, commands: Commands, query: str, variables: dict[str, str]
+    subgraph: Subgraph, commands: Commands, query: str, variables: dict[str, Any]
 ) -> None:
     await seed(subgraph.store, 30, lambda *_: None)
     commands.taken()
@@ -178,3 +186,9 @@ async def test_the_commands_of_a_rehearsal_are_those_of_a_real_request(
     lines = await asyncio.to_thread(plan_lines, build_schema(), Settings(), query, None, variables)
     said = [line.split(",")[0].split()[1] for line in lines if re.match(r"  \w+ (find|aggr)", line)]
     assert sorted(said) == commands.taken()
+
+
+def test_the_plan_in_the_documentation_is_what_is_printed(plan_of: Any) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "execution.md").read_text()
+    printed = plan_of(FOLLOWERS).stdout
+    assert printed.partition("Tasks")[0] in page
