@@ -7,16 +7,18 @@ is lifted, and all that follow are neither parsed nor validated.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
-    OperationDefinitionNode,
     OperationType,
+    get_operation_ast,
 )
 from graphql.execution import Executor
+from strawberry.utils.operation import get_first_operation
 
 from execution.acceptance import validation_errors
 from execution.lifting import Lifted, Skeleton, lift, skeleton_of
@@ -29,6 +31,7 @@ MAX_CHARACTERS = 1_000_000
 MAX_SEEN = 5000
 """Skeletons that came once, as hashes."""
 
+T = TypeVar("T")
 Validate = Callable[[GraphQLSchema, DocumentNode], Sequence[GraphQLError]]
 Check = Callable[[DocumentNode, str | None], Sequence[GraphQLError]]
 
@@ -47,6 +50,13 @@ class PreparedOperation:
     compiled: CompiledOperation | None = None
     lifted: Lifted | None = None
     attached: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """What somebody works out from the document, kept with it under a name."""
+        if name not in self.attached:
+            self.attached[name] = work_out()
+        found: T = self.attached[name]
+        return found
 
 
 class Found(NamedTuple):
@@ -169,9 +179,6 @@ class OperationCache:
 
 def _type_of(document: DocumentNode, name: str | None) -> OperationType | None:
     """The type of the operation of that name; without a name, of the first one."""
-    for definition in document.definitions:
-        if isinstance(definition, OperationDefinitionNode) and (
-            name is None or (definition.name is not None and definition.name.value == name)
-        ):
-            return definition.operation
-    return None
+    find = get_first_operation if name is None else partial(get_operation_ast, operation_name=name)
+    operation = find(document)
+    return operation.operation if operation else None

@@ -1,27 +1,27 @@
 """graphql-core's executor, with compiled plans in it, for whoever drives execution through it."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable
 from typing import Any
 
-from graphql import DocumentNode, OperationDefinitionNode
+from graphql import DocumentNode
 from graphql.execution import ExecutionResult, Executor
 from graphql.execution.executor import default_field_resolver
 
-from execution.operation import CompiledOperation, tools_of
-
-MAX_OPERATIONS = 1000
+from execution.operation import CompiledOperation, compile_operation
 
 
 def compiled_executor(executor_class: type[Executor[Any]]) -> type[Executor[Any]]:
-    """The executor class, but it runs plans; what they cannot do, it does itself.
-
-    Plans are kept by the operation's node, so that a subscription, whose events are executed one
-    by one, and whoever keeps parsed documents find them again.
-    """
-    plans: OrderedDict[int, tuple[OperationDefinitionNode, CompiledOperation]] = OrderedDict()
+    """The executor class, but it runs plans; what they cannot do, it does itself."""
 
     class CompiledExecutor(executor_class):  # type: ignore[misc, valid-type]
+        plan: CompiledOperation | None = None
+
+        def build_per_event_executor(self, payload: Any) -> Executor[Any]:
+            """A copy for one event of a subscription; all of them share the plan."""
+            self._compiled()
+            executor: Executor[Any] = super().build_per_event_executor(payload)
+            return executor
+
         def execute_operation(
             self, serially: bool | None = None
         ) -> ExecutionResult | Awaitable[ExecutionResult]:
@@ -42,20 +42,14 @@ def compiled_executor(executor_class: type[Executor[Any]]) -> type[Executor[Any]
             )
 
         def _compiled(self) -> CompiledOperation:
-            key = id(self.operation)
-            found = plans.get(key)
-            if found is None or found[0] is not self.operation:
+            if self.plan is None:
                 definitions = (self.operation, *self.fragment_definitions.values())
-                document = DocumentNode(definitions=definitions)
-                compiled = CompiledOperation(
-                    tools_of(self.schema),
-                    document,
+                self.plan = compile_operation(
+                    self.schema,
+                    DocumentNode(definitions=definitions),
                     executor_class=executor_class,
                     type_resolver=self.type_resolver,
                 )
-                found = plans[key] = self.operation, compiled
-                if len(plans) > MAX_OPERATIONS:
-                    plans.popitem(last=False)
-            return found[1]
+            return self.plan
 
     return CompiledExecutor

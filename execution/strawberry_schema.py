@@ -93,7 +93,7 @@ class CompiledSchema(Schema):
         try:
             result = await _result(operation, root_value, context_value, variables)
             if operation.lifted and result.errors:
-                if not _is_request_error(result):
+                if not nothing_executed(result):
                     _relocate(result.errors, operation.lifted, query or "")
                 else:  # in the words for the text that was sent
                     operation = self.operations.prepare(query or "", operation_name)
@@ -132,6 +132,14 @@ class CompiledSchema(Schema):
         return PreExecutionError(data=None, errors=found)
 
 
+def nothing_executed(result: CoreResult | ExecutionResult) -> bool:
+    """Whether nothing was executed, because the variables do not fit or the document is wrong.
+
+    Source: GraphQL specification, section 7.1.6, errors: a request error has no path.
+    """
+    return result.data is None and not any(error.path for error in result.errors or ())
+
+
 async def _result(
     operation: PreparedOperation,
     root_value: Any,
@@ -141,11 +149,6 @@ async def _result(
     assert operation.compiled is not None
     answer = operation.compiled.execute(root_value, context_value, variable_values)
     return answer if isinstance(answer, CoreResult) else await answer
-
-
-def _is_request_error(result: CoreResult) -> bool:
-    """Whether nothing was executed."""
-    return result.data is None and not any(error.path for error in result.errors or ())
 
 
 def _relocate(errors: Iterable[GraphQLError], lifted: Lifted, text: str) -> None:

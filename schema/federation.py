@@ -60,8 +60,6 @@ from schema.tracing import Tracing
 from store.errors import StoreFault
 
 TOO_LONG = "It took too long; a mutation may have been carried out."
-POLICY = "cache policy"
-"""What the cache policy of a prepared operation is kept under."""
 
 logger = logging.getLogger(__name__)
 
@@ -151,11 +149,9 @@ class FederatedSchema(CompiledSchema, Schema):
         document, compiled = operation.document, operation.compiled
         if document is None or compiled is None or len(query) > MAX_TEXT:
             return None
-        if POLICY not in operation.attached:
-            policy = cache_policy(self.graphql, document, compiled.operation_name)
-            operation.attached[POLICY] = policy
-        known: CachePolicy | None = operation.attached[POLICY]
-        return known
+        return operation.once(
+            "cache policy", lambda: cache_policy(self.graphql, document, compiled.operation_name)
+        )
 
     @property
     def graphql(self) -> GraphQLSchema:

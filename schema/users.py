@@ -222,19 +222,17 @@ PARTS: Mapping[str, frozenset[str]] = {
 """The attributes of the record that each field of User is made of."""
 
 
-NEEDS = "attributes of users"
-"""What `needs_of` keeps with a prepared operation."""
-
-
 def needs_of(operation: PreparedOperation) -> Parts:
     """The attributes of users that a query reads, found once; nothing means all of them."""
     if operation.type is not OperationType.QUERY or operation.compiled is None:
         return None
-    if NEEDS not in operation.attached:
-        fields = operation.compiled.fields_of("User")
-        operation.attached[NEEDS] = None if fields is None else needed_parts(fields)
-    needs: Parts = operation.attached[NEEDS]
-    return needs
+    fields_of = operation.compiled.fields_of
+
+    def work_out() -> Parts:
+        fields = fields_of("User")
+        return None if fields is None else needed_parts(fields)
+
+    return operation.once("attributes of users", work_out)
 
 
 def needed_parts(fields: Iterable[str]) -> Parts:

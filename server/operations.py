@@ -9,6 +9,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from execution.strawberry_schema import nothing_executed
 from resolvers.request import Request, Viewer
 from schema.caching import NO_STORE, cache_extensions, cache_headers
 from schema.federation import TOO_LONG, FederatedSchema
@@ -134,13 +135,8 @@ class Operations:
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Whether nothing was carried out, because the document or its variables do not fit.
-
-    Source: GraphQL specification, section 7.1.6, errors: a request error has no path.
-    """
-    return isinstance(result, PreExecutionError) or (
-        result.data is None and not any(error.path for error in result.errors or ())
-    )
+    """Whether nothing was carried out, because the document or its variables do not fit."""
+    return isinstance(result, PreExecutionError) or nothing_executed(result)
 
 
 def body_of(result: ExecutionResult) -> Body:
