@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from typing import Any
 
-from graphql import DocumentNode
+from graphql import DocumentNode, OperationType
 from graphql.execution import ExecutionResult, Executor
 from graphql.execution.executor import default_field_resolver
 
@@ -27,7 +27,9 @@ def compiled_executor(executor_class: type[Executor[Any]]) -> type[Executor[Any]
         ) -> ExecutionResult | Awaitable[ExecutionResult]:
             """The answer, by a plan if there can be one."""
             answer = None
-            if serially is None and self._is_plain():
+            # graphql-core says of a subscription's events that they are not to be run serially.
+            is_mutation = self.operation.operation is OperationType.MUTATION
+            if serially in (None, is_mutation) and self._is_plain():
                 answer = self._compiled().execute_in(self)
             return super().execute_operation(serially) if answer is None else answer
 

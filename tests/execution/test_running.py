@@ -8,7 +8,7 @@ import pytest
 import strawberry
 from graphql import ExecutionResult, GraphQLSchema, build_schema, parse
 
-from execution import by_class, compile_operation, execute
+from execution import CompiledOperation, by_class, compile_operation, execute
 from execution.strawberry_schema import CompiledSchema
 
 SCHEMA = build_schema("""
@@ -180,7 +180,18 @@ async def test_extensions_permissions_and_field_extensions_still_act() -> None:
     assert Counting.resolved == 2
 
 
-async def test_events_of_a_subscription_are_executed_one_by_one() -> None:
+async def test_events_of_a_subscription_are_executed_one_by_one_by_one_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans: list[CompiledOperation] = []
+    execute_in = CompiledOperation.execute_in
+
+    def noted(self: CompiledOperation, executor: Any) -> Any:
+        plans.append(self)
+        return execute_in(self, executor)
+
+    monkeypatch.setattr(CompiledOperation, "execute_in", noted)
+
     @strawberry.type
     class Query:
         now: int = 0
@@ -195,3 +206,6 @@ async def test_events_of_a_subscription_are_executed_one_by_one() -> None:
     schema = CompiledSchema(Query, subscription=Subscription)
     results = await schema.subscribe("subscription { n: count(to: 3) }")
     assert [result.data async for result in results] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    assert len(plans) == 3
+    assert len(set(map(id, plans))) == 1
+    assert plans[0].unsupported is None
