@@ -19,6 +19,7 @@ from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from server.callback import Callbacks
+from server.callers import Callers
 from server.documents import Documents
 from server.event_stream import EventStreamEndpoint
 from server.explorer import Session, explorer_routes
@@ -89,8 +90,9 @@ def create_app(
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)
     limit = settings.max_body_bytes
-    http = GraphQLEndpoint(operations, identity, streams, callbacks, max_body_bytes=limit)
-    event_stream = EventStreamEndpoint(operations, identity, streams, max_body_bytes=limit)
+    callers = Callers(identity)
+    http = GraphQLEndpoint(operations, callers, streams, callbacks, max_body_bytes=limit)
+    event_stream = EventStreamEndpoint(operations, callers, streams, max_body_bytes=limit)
     websocket = WebSocketEndpoint(schema, documents, identity, make_request)
 
     @asynccontextmanager

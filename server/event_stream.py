@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from schema.caching import NO_STORE
+from server.callers import Callers
 from server.errors import RequestError, bad_request
-from server.http import answer_safely, viewer_of
-from server.identity import Identity
+from server.http import answer_safely
 from server.operations import READS_AND_WRITES, SUBSCRIPTIONS, Body, Operations
 from server.requests import EVENT_STREAM, Accepted, Parameters, parameters_of
 from server.streams import EVENT_STREAM_TYPE, HEARTBEAT_EVENT, Streams, event, with_heartbeats
@@ -95,10 +95,10 @@ class EventStreamEndpoint:
     """The endpoint for clients that want a single connection."""
 
     def __init__(
-        self, operations: Operations, identity: Identity, streams: Streams, *, max_body_bytes: int
+        self, operations: Operations, callers: Callers, streams: Streams, *, max_body_bytes: int
     ) -> None:
         self._operations = operations
-        self._identity = identity
+        self._callers = callers
         self._streams = streams
         self._max_body_bytes = max_body_bytes
         self._reservations: dict[str, Reservation] = {}
@@ -123,20 +123,19 @@ class EventStreamEndpoint:
         if request.method == "DELETE":
             reservation.stop(request.query_params.get("operationId", ""))
             return Response()
-        viewer = viewer_of(self._identity, request)
+        caller = self._callers.of(request)
         parameters = await parameters_of(request, self._max_body_bytes)
         operation_id = _operation_id(parameters)
         self._operations.check(parameters)
-        results = self._operations.follow(parameters, viewer, READS_AND_WRITES | SUBSCRIPTIONS)
-        expires_at = viewer.expires_at if viewer else None
+        results = self._operations.follow(parameters, caller, READS_AND_WRITES | SUBSCRIPTIONS)
         reservation.start(
             operation_id,
-            with_heartbeats(results, self._streams.heartbeat_seconds, expires_at),
+            with_heartbeats(results, self._streams.heartbeat_seconds, caller.expires_at),
         )
         return Response(status_code=202)
 
     def _reserve(self, request: Request) -> Response:
-        viewer_of(self._identity, request)
+        self._callers.of(request)
         if len(self._reservations) >= MAX_RESERVATIONS:
             message = "Too many streams are reserved here."
             raise RequestError(503, "OVERLOADED", message, {"Retry-After": "5"})

@@ -14,12 +14,11 @@ from starlette.types import Receive, Scope, Send
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from resolvers.request import Viewer
 from schema import tracing
 from schema.caching import NO_STORE
 from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
+from server.callers import Caller, Callers
 from server.errors import RequestError, masked_fault
-from server.identity import Identity, InvalidToken
 from server.operations import (
     READS,
     READS_AND_WRITES,
@@ -51,14 +50,14 @@ class GraphQLEndpoint:
     def __init__(
         self,
         operations: Operations,
-        identity: Identity,
+        callers: Callers,
         streams: Streams,
         callbacks: Callbacks,
         *,
         max_body_bytes: int,
     ) -> None:
         self._operations = operations
-        self._identity = identity
+        self._callers = callers
         self._streams = streams
         self._callbacks = callbacks
         self._max_body_bytes = max_body_bytes
@@ -77,42 +76,41 @@ class GraphQLEndpoint:
             wanted = replace(wanted, stream=None, callback=False)
         if wanted.single is None and wanted.stream is None:
             raise _not_acceptable("An answer", JSON, GRAPHQL_JSON)
-        viewer = viewer_of(self._identity, request)
+        caller = self._callers.of(request)
         parameters = await parameters_of(request, self._max_body_bytes)
         allowed = READS_AND_WRITES if request.method == "POST" else READS
         traced = request.headers.get(tracing.HEADER) == tracing.FORMAT
         if wanted.single is None:
-            return await self._stream(parameters, viewer, wanted, allowed | SUBSCRIPTIONS)
+            return await self._stream(parameters, caller, wanted, allowed | SUBSCRIPTIONS)
         try:
             result, headers = await self._operations.execute(
-                parameters, viewer, allowed, traced=traced
+                parameters, caller, allowed, traced=traced
             )
         except InvalidOperationTypeError as error:
             if error.operation_type is not OperationType.SUBSCRIPTION:
                 message = "Send mutations by POST."
                 raise RequestError(405, "METHOD_NOT_ALLOWED", message, {"Allow": "POST"}) from None
-            return await self._stream(parameters, viewer, wanted, SUBSCRIPTIONS)
+            return await self._stream(parameters, caller, wanted, SUBSCRIPTIONS)
         failed = wanted.single == GRAPHQL_JSON and is_request_error(result)
         return json_response(body_of(result), 400 if failed else 200, wanted.single, headers)
 
     async def _stream(
         self,
         parameters: Parameters,
-        viewer: Viewer | None,
+        caller: Caller,
         wanted: Accepted,
         allowed: frozenset[OperationType],
     ) -> Response:
-        expires_at = viewer.expires_at if viewer else None
         if wanted.callback and allowed == SUBSCRIPTIONS:
             async with self._callbacks.open(parameters.extensions.get("subscription")) as callback:
-                results = self._operations.follow(parameters, viewer, allowed)
-                self._callbacks.run(callback, results, expires_at=expires_at)
+                results = self._operations.follow(parameters, caller, allowed)
+                self._callbacks.run(callback, results, expires_at=caller.expires_at)
             return json_response(ACCEPTED, 200, JSON, PROTOCOL_HEADER)
         if wanted.stream is None:
             multipart = f"{MULTIPART};subscriptionSpec=1.0"
             raise _not_acceptable("A subscription", EVENT_STREAM, multipart)
-        results = self._operations.follow(parameters, viewer, allowed)
-        return self._streams.answer(results, wanted.stream, expires_at)
+        results = self._operations.follow(parameters, caller, allowed)
+        return self._streams.answer(results, wanted.stream, caller.expires_at)
 
 
 async def answer_safely(
@@ -131,15 +129,6 @@ async def answer_safely(
     except Exception:
         fault = masked_fault()
         return json_response(error_body(fault), fault.status, media_type)
-
-
-def viewer_of(identity: Identity, request: Request) -> Viewer | None:
-    """Who asks. Raises: RequestError, when the token does not say so."""
-    try:
-        return identity.viewer(request.headers.get("authorization"))
-    except InvalidToken as error:
-        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise RequestError(401, "UNAUTHENTICATED", str(error), challenge) from error
 
 
 def json_response(

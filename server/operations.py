@@ -10,10 +10,11 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from execution.strawberry_schema import nothing_executed
-from resolvers.request import Request, Viewer
+from resolvers.request import Request
 from schema.caching import NO_STORE, cache_extensions, cache_headers
 from schema.federation import TOO_LONG, FederatedSchema
 from schema.users import needs_of
+from server.callers import Caller
 from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.requests import Parameters
@@ -56,7 +57,7 @@ class Operations:
     async def execute(
         self,
         parameters: Parameters,
-        viewer: Viewer | None,
+        caller: Caller,
         allowed: frozenset[OperationType],
         *,
         traced: bool = False,
@@ -68,7 +69,7 @@ class Operations:
         text = self._documents.text_of(parameters)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         found = schema.find(text, parameters.name)
-        context = self._make_request(viewer, needs_of(found.operation) if found else None)
+        context = self._make_request(caller.viewer, needs_of(found.operation) if found else None)
         try:
             async with asyncio.timeout(context.policy.operation_timeout.total_seconds()):
                 result = await schema.execute(
@@ -98,12 +99,12 @@ class Operations:
             policy = self._schema.cache_policy(text, parameters.name)
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
-        return Outcome(result, cache_headers(policy, viewer, result))
+        return Outcome(result, cache_headers(policy, caller.viewer, result))
 
     def follow(
         self,
         parameters: Parameters,
-        viewer: Viewer | None,
+        caller: Caller,
         allowed: frozenset[OperationType],
     ) -> AsyncGenerator[Body, None]:
         """The results of an operation as they come; errors of validation are a result too.
@@ -111,20 +112,20 @@ class Operations:
         Raises: RequestError, at once.
         """
         text = self._documents.text_of(parameters)
-        return self._follow(text, parameters, viewer, allowed)
+        return self._follow(text, parameters, caller, allowed)
 
     async def _follow(
         self,
         text: str,
         parameters: Parameters,
-        viewer: Viewer | None,
+        caller: Caller,
         allowed: frozenset[OperationType],
     ) -> AsyncGenerator[Body, None]:
         results = await self._schema.stream(
             text,
             variable_values=parameters.variables,
             operation_name=parameters.name,
-            context_value=self._make_request(viewer),
+            context_value=self._make_request(caller.viewer),
             allowed_operation_types=allowed,
         )
         async with aclosing(results):

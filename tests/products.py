@@ -16,6 +16,7 @@ from schema.federation import FederatedSchema, ServiceQuery
 from schema.sdl import Profile
 from server.app import utc_now
 from server.callback import Callbacks
+from server.callers import Callers
 from server.documents import Documents
 from server.http import GraphQLEndpoint
 from server.identity import identity_of
@@ -291,7 +292,7 @@ def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
 
     endpoint = GraphQLEndpoint(
         Operations(schema, Documents(), make_request),
-        identity_of(Settings(data_dir=data_dir)),
+        Callers(identity_of(Settings(data_dir=data_dir))),
         Streams(heartbeat_seconds=10),
         Callbacks(()),
         max_body_bytes=1_000_000,
