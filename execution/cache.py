@@ -34,6 +34,7 @@ MAX_SEEN = 5000
 T = TypeVar("T")
 Validate = Callable[[GraphQLSchema, DocumentNode], Sequence[GraphQLError]]
 Check = Callable[[DocumentNode, str | None], Sequence[GraphQLError]]
+CheckText = Callable[[str], Sequence[GraphQLError]]
 
 
 @dataclass(slots=True)
@@ -69,7 +70,8 @@ class Found(NamedTuple):
 class OperationCache:
     """Prepares the operations on one schema; those not used for longest go first.
 
-    `validate` gives what is wrong with a document by the schema, `check` what else is.
+    `validate` gives what is wrong with a document by the schema, `check` what else is, and
+    `check_text` what is wrong with a text before it is parsed.
     """
 
     def __init__(
@@ -78,11 +80,13 @@ class OperationCache:
         *,
         validate: Validate = validation_errors,
         check: Check = lambda document, name: (),
+        check_text: CheckText = lambda text: (),
         executor_class: type[Executor[Any]] | None = None,
     ) -> None:
         self._schema = schema
         self._validate = validate
         self._check = check
+        self._check_text = check_text
         self._executor_class = executor_class
         # By text and name; by skeleton and name, where a NUL that no document has tells it apart.
         self._prepared: OrderedDict[tuple[str, str | None], PreparedOperation] = OrderedDict()
@@ -97,6 +101,8 @@ class OperationCache:
         prepared = self._known((text, operation_name))
         if prepared is not None:
             return Found(prepared, {})
+        if errors := self._check_text(text):
+            return Found(PreparedOperation(None, None, errors), {})
         skeleton = skeleton_of(text)
         if skeleton is None:
             return Found(self.prepare(text, operation_name), {})

@@ -46,11 +46,22 @@ class CompiledSchema(Schema):
         self.operations = OperationCache(
             self._schema,
             check=self.check,
+            check_text=self.check_text,
             executor_class=StrawberryGraphQLCoreExecutionContext,
         )
 
+    def check_text(self, text: str) -> list[GraphQLError]:
+        """What is wrong with a text before it is parsed; nothing here."""
+        return []
+
     def check(self, document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
         """What is wrong with a document before it is validated; nothing here."""
+        return []
+
+    def refusals(
+        self, found: Found, variable_values: Mapping[str, Any] | None
+    ) -> list[GraphQLError]:
+        """What forbids to execute an operation, valid or not, by any pipeline; nothing here."""
         return []
 
     async def execute(
@@ -68,9 +79,11 @@ class CompiledSchema(Schema):
 
         Raises: CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError.
         """
-        if found is None and not operation_extensions:
+        if found is None and query:
             found = self.find(query, operation_name)
-        if found is None:
+        if found is None or operation_extensions or not self._runs_plans:
+            if found is not None and (errors := self.refusals(found, variable_values)):
+                return self._failed(errors, query, context_value)
             return await super().execute(
                 query,
                 variable_values,
@@ -89,6 +102,8 @@ class CompiledSchema(Schema):
                 raise InvalidOperationTypeError(type_)
         if operation.compiled is None:
             return self._failed(operation.errors, query, context_value)
+        if errors := self.refusals(found, variable_values):
+            return self._failed(errors, query, context_value)
         variables = {**(variable_values or {}), **found.literals}
         try:
             result = await _result(operation, root_value, context_value, variables)
@@ -108,16 +123,20 @@ class CompiledSchema(Schema):
             self._process_errors(result.errors, context)
         return ExecutionResult(data=result.data, errors=result.errors)
 
-    def find(self, query: str | None, operation_name: str | None) -> Found | None:
-        """The operation, ready; None when Strawberry's pipeline has to carry it out."""
-        if self.execution == "reference" or not query:
-            return None
-        if any(extension not in self.checked_before for extension in self.extensions):
-            return None
+    def find(self, query: str, operation_name: str | None) -> Found:
+        """The operation of a text, ready to be executed, or what is wrong with it."""
         try:
             return self.operations.find(query, operation_name)
         except RecursionError:
-            return None
+            error = GraphQLError("The document is too deep.")
+            return Found(PreparedOperation(None, None, [error]), {})
+
+    @property
+    def _runs_plans(self) -> bool:
+        """Whether nothing has to act in Strawberry's pipeline."""
+        return self.execution == "compiled" and all(
+            extension in self.checked_before for extension in self.extensions
+        )
 
     def _failed(
         self, errors: Iterable[GraphQLError], query: str | None, context_value: Any

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
+from math import ceil
 from typing import Any, NamedTuple, Protocol, cast
 
 import strawberry
@@ -25,9 +26,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_nullable_type,
-    get_operation_ast,
     is_object_type,
-    parse,
 )
 from strawberry import Info
 from strawberry.extensions import SchemaExtension
@@ -40,10 +39,21 @@ from strawberry.types.execution import PreExecutionError
 
 from execution.cache import Found
 from execution.strawberry_schema import CompiledSchema
+from guard import (
+    CostModel,
+    Limits,
+    excess,
+    excesses_of_document,
+    excesses_of_text,
+    introspections,
+    is_refusal,
+    without_suggestions,
+)
 from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
 from resolvers.request import Request
 from schema.caching import MAX_TEXT, CachePolicy, cache_policy
+from schema.costs import LIST_SIZES, WEIGHTS
 from schema.field_sets import (
     CoercionError,
     Shape,
@@ -121,8 +131,16 @@ class FederatedSchema(CompiledSchema, Schema):
 
     checked_before = (OneOperation,)
 
-    def __init__(self, *, profile: Profile = Profile.PORTABLE, **parts: Any) -> None:
+    def __init__(
+        self,
+        *,
+        profile: Profile = Profile.PORTABLE,
+        limits: Limits | None = None,
+        **parts: Any,
+    ) -> None:
+        self.limits = limits or Limits()
         super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
+        self._costs = CostModel(self.graphql, WEIGHTS, LIST_SIZES)
         check_field_sets(self.graphql)
         self._entities = dict(_entities(self.graphql))
         self._plain_keys = {
@@ -132,16 +150,45 @@ class FederatedSchema(CompiledSchema, Schema):
         }
         self.sdl = sdl_of(self.as_str(), Profile(profile))
 
+    def check_text(self, text: str) -> list[GraphQLError]:
+        """What is wrong with a text before it is parsed: its length."""
+        return excesses_of_text(text, self.limits)
+
     def check(self, document: DocumentNode, operation_name: str | None) -> list[GraphQLError]:
-        """What is wrong with a document before it is validated: several operations."""
-        return several_operations(document, operation_name)
+        """What is wrong with a document before it is validated: its size, or what it asks for."""
+        return (
+            several_operations(document, operation_name)
+            or excesses_of_document(document, self.limits)
+            or introspections(document, operation_name, self.limits)
+        )
+
+    def refusals(
+        self, found: Found, variable_values: Mapping[str, Any] | None
+    ) -> list[GraphQLError]:
+        """What an operation has too much of, or that it costs too much."""
+        if found.operation.compiled is None:
+            return [error for error in found.operation.errors if is_refusal(error)]
+        cost = self.cost_of(found, {**(variable_values or {}), **found.literals})
+        if cost <= self.limits.cost:
+            return []
+        if not self.limits.enforces_cost:
+            logger.warning("an operation costs %d, more than %d", ceil(cost), self.limits.cost)
+            return []
+        return [excess("cost", self.limits.cost, ceil(cost))]
+
+    def cost_of(self, found: Found, variable_values: Mapping[str, Any]) -> float:
+        """The estimated cost of a valid operation, its literals among the values."""
+        operation = found.operation
+        compiled = operation.compiled
+        assert compiled is not None
+        price = operation.once(
+            "price", lambda: self._costs.price(compiled.document, compiled.operation_name)
+        )
+        return price.of(variable_values)
 
     def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
         """The cache policy of an operation; None when its answer is not to be kept."""
-        try:
-            return self.cache_policy_of(self.operations.find(query, operation_name), query)
-        except RecursionError:
-            return None
+        return self.cache_policy_of(self.find(query, operation_name), query)
 
     def cache_policy_of(self, found: Found, query: str) -> CachePolicy | None:
         """The same for an operation that was found; it is worked out once."""
@@ -216,8 +263,11 @@ class FederatedSchema(CompiledSchema, Schema):
         Only a subscription may take longer than the policy allows.
         """
         context: Request = options["context_value"].fresh()
+        found = self.find(query or "", options.get("operation_name"))
+        if errors := self.refusals(found, options.get("variable_values")):
+            return _one(self._failed(errors, query, context))
         results = await super().stream(query, *args, **{**options, "context_value": context})
-        if _is_subscription(query, options.get("operation_name")):
+        if found.operation.type is OperationType.SUBSCRIPTION:
             return results
         return _limited(results, context.policy.operation_timeout.total_seconds())
 
@@ -229,6 +279,8 @@ class FederatedSchema(CompiledSchema, Schema):
         Neither the query nor its variables are logged.
         """
         for error in errors:
+            if not self.limits.introspection:
+                error.message = without_suggestions(error.message)
             original = error.original_error
             extensions = error.extensions or {}
             if "code" in extensions or isinstance(original, (Refusal, AccessError)):
@@ -315,12 +367,8 @@ class ServiceQuery:
         return Service(sdl=cast(FederatedSchema, info.schema).sdl)
 
 
-def _is_subscription(query: str | None, operation_name: str | None) -> bool:
-    try:
-        operation = get_operation_ast(parse(query or "", no_location=True), operation_name)
-    except (GraphQLError, RecursionError):
-        return False
-    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+async def _one(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
+    yield result
 
 
 async def _limited(results: Any, seconds: float) -> AsyncGenerator[ExecutionResult, None]:

@@ -6,6 +6,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from execution.strawberry_schema import Execution
+from guard import Limits
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
 from schema.federation import FederatedSchema, ServiceQuery
@@ -34,12 +35,16 @@ class Subscription(ChangeSubscriptions):
 
 @cache
 def build_schema(
-    profile: Profile = Profile.PORTABLE, *, execution: Execution = "compiled"
+    profile: Profile = Profile.PORTABLE,
+    *,
+    execution: Execution = "compiled",
+    limits: Limits | None = None,
 ) -> FederatedSchema:
     """The User subgraph's schema, built once. Raises: FieldSetError when a key names no field."""
     return FederatedSchema(
         profile=profile,
         execution=execution,
+        limits=limits,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

@@ -71,7 +71,9 @@ def create_app(
     Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
     closed before: a stream goes on for ever.
     """
-    schema = build_schema(settings.federation_profile, execution=settings.execution)
+    schema = build_schema(
+        settings.federation_profile, execution=settings.execution, limits=settings.limits
+    )
     policy = settings.policy
 
     def make_request(viewer: Viewer | None, needs: Parts = None) -> Request:

@@ -189,7 +189,7 @@ def plan(
 ) -> None:
     """Print what would be done for an operation: levels, resolvers, reads, caching."""
     settings = _settings()
-    schema = build_schema(profile or settings.federation_profile)
+    schema = build_schema(profile or settings.federation_profile, limits=settings.limits)
     try:
         given = variables_of(variables)
         text = file.read_text("utf-8-sig")

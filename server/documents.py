@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import GraphQLSyntaxError, get_operation_ast, parse
-
+from schema.federation import FederatedSchema, several_operations
 from server.errors import RequestError, bad_request
 from server.requests import Parameters
 
@@ -88,18 +87,18 @@ class Documents:
         raise RequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
 
 
-def check_document(text: str, operation_name: str | None) -> None:
+def check_document(schema: FederatedSchema, text: str, operation_name: str | None) -> None:
     """Insists that the text is GraphQL and holds the operation, before a connection carries it.
 
     Raises: RequestError.
     """
-    try:
-        document = parse(text, no_location=True)
-    except GraphQLSyntaxError as error:
-        raise RequestError(400, "GRAPHQL_PARSE_FAILED", error.message) from None
-    except RecursionError:
-        raise RequestError(400, "GRAPHQL_PARSE_FAILED", "The document is too deep.") from None
-    if get_operation_ast(document, operation_name) is None:
+    operation = schema.find(text, operation_name).operation
+    if operation.document is None:
+        error = operation.errors[0]
+        details = dict(error.extensions or {})
+        code = str(details.pop("code", "GRAPHQL_PARSE_FAILED"))
+        raise RequestError(400, code, error.message, details=details)
+    if operation.type is None or several_operations(operation.document, operation_name):
         raise RequestError(
             400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation, or several."
         )

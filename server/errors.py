@@ -3,20 +3,31 @@
 import logging
 import secrets
 from collections.abc import Mapping
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 class RequestError(Exception):
-    """A request that cannot be carried out; becomes an answer with this status and code."""
+    """A request that cannot be carried out; becomes an answer with this status and code.
+
+    `details` are what the error's extensions tell besides the code.
+    """
 
     def __init__(
-        self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.headers = headers or {}
+        self.details = details or {}
 
 
 def bad_request(message: str) -> RequestError:

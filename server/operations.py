@@ -51,8 +51,8 @@ class Operations:
         self._gives_traces = gives_traces
 
     def check(self, parameters: Parameters) -> None:
-        """Insists on a document that parses and holds the operation. Raises: RequestError."""
-        check_document(self._documents.text_of(parameters), parameters.name)
+        """Insists on a valid document that holds the operation. Raises: RequestError."""
+        check_document(self._schema, self._documents.text_of(parameters), parameters.name)
 
     async def execute(
         self,
@@ -69,7 +69,7 @@ class Operations:
         text = self._documents.text_of(parameters)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         found = schema.find(text, parameters.name)
-        context = self._make_request(caller.viewer, needs_of(found.operation) if found else None)
+        context = self._make_request(caller.viewer, needs_of(found.operation))
         try:
             async with asyncio.timeout(context.policy.operation_timeout.total_seconds()):
                 result = await schema.execute(
@@ -92,11 +92,7 @@ class Operations:
         self._documents.learn(parameters, text)
         if traced:
             return Outcome(result, NO_STORE)
-        policy = None
-        if found is not None:
-            policy = self._schema.cache_policy_of(found, text)
-        elif not result.errors:
-            policy = self._schema.cache_policy(text, parameters.name)
+        policy = self._schema.cache_policy_of(found, text)
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
         return Outcome(result, cache_headers(policy, caller.viewer, result))
@@ -154,4 +150,6 @@ def body_of(result: ExecutionResult) -> Body:
 
 def error_body(error: RequestError) -> Body:
     """What is wrong with a request, as its client gets it."""
-    return {"errors": [{"message": str(error), "extensions": {"code": error.code}}]}
+    return {
+        "errors": [{"message": str(error), "extensions": {"code": error.code, **error.details}}]
+    }

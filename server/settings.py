@@ -18,11 +18,13 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from guard import Limits
 from resolvers.request import Policy
 from schema.sdl import Profile
 from server.addresses import is_this_machine, parse_address
 
 PREFIX = "USERGRAPH_"
+LIMITS = Limits()
 
 
 def _split(value: object) -> object:
@@ -111,6 +113,59 @@ class Settings(BaseSettings):
     max_entities: int = Field(
         1000, ge=1, le=10_000, description="The most representations in one _entities field."
     )
+    max_document_characters: int = Field(
+        LIMITS.characters, ge=1000, le=1_000_000, description="The longest document, in characters."
+    )
+    max_document_tokens: int = Field(
+        LIMITS.tokens,
+        ge=100,
+        le=100_000,
+        description="The most tokens in a document; comments count.",
+    )
+    max_operations: int = Field(
+        LIMITS.operations, ge=1, le=1_000, description="The most operations in a document."
+    )
+    max_fragments: int = Field(
+        LIMITS.fragments, ge=0, le=1_000, description="The most fragments in a document."
+    )
+    max_depth: int = Field(
+        LIMITS.depth, ge=1, le=100, description="How deep fields may be within each other."
+    )
+    max_nesting: int = Field(
+        LIMITS.nesting,
+        ge=1,
+        le=150,
+        description="How deep selections may be within each other, fragments too.",
+    )
+    max_height: int = Field(
+        LIMITS.height,
+        ge=1,
+        le=100_000,
+        description="The most fields in an operation, with its fragments where they are spread.",
+    )
+    max_root_fields: int = Field(
+        LIMITS.root_fields, ge=1, le=100_000, description="The most root fields in an operation."
+    )
+    max_aliases: int = Field(
+        LIMITS.aliases, ge=0, le=100_000, description="The most aliases in an operation."
+    )
+    max_directives: int = Field(
+        LIMITS.directives, ge=0, le=100_000, description="The most directives in an operation."
+    )
+    max_cost: int = Field(
+        LIMITS.cost,
+        ge=1,
+        le=1_000_000,
+        description="The highest estimated cost of an operation; docs/hardening.md tells what costs what.",
+    )
+    cost_mode: Literal["enforce", "warn"] = Field(
+        "enforce", description="Refuse an operation that costs too much, or only log it."
+    )
+    introspection: bool | None = Field(
+        None,
+        description="Tell clients the schema, and suggest names in errors; "
+        "by default only without TOKEN_JWKS_FILE.",
+    )
     trusted_documents: Path | None = Field(
         None,
         description="Manifest of trusted documents, as Apollo, Relay or graphql-codegen write it.",
@@ -190,6 +245,26 @@ class Settings(BaseSettings):
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
             max_entities=self.max_entities,
             operation_timeout=timedelta(seconds=self.request_timeout_seconds),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What a document may hold and an operation may cost."""
+        introspection = self.introspection
+        return Limits(
+            characters=self.max_document_characters,
+            tokens=self.max_document_tokens,
+            operations=self.max_operations,
+            fragments=self.max_fragments,
+            depth=self.max_depth,
+            nesting=self.max_nesting,
+            height=self.max_height,
+            root_fields=self.max_root_fields,
+            aliases=self.max_aliases,
+            directives=self.max_directives,
+            cost=self.max_cost,
+            enforces_cost=self.cost_mode == "enforce",
+            introspection=self.token_jwks_file is None if introspection is None else introspection,
         )
 
     @property

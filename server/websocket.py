@@ -88,7 +88,7 @@ class StrictAdapter(ASGIWebSocketAdapter):
             raise NonJsonMessageReceived from error
         try:
             text = view.documents.text_of(parameters)
-            check_document(text, parameters.name)
+            check_document(cast(FederatedSchema, view.schema), text, parameters.name)
         except RequestError as error:
             errors = error_body(error)["errors"]
             await self.send_json({"id": message["id"], "type": "error", "payload": errors})

@@ -175,7 +175,7 @@ def test_fragments_may_lead_deeper_than_any_stack() -> None:
 def test_fragments_that_multiply_are_looked_at_once() -> None:
     fragments = "".join(f"fragment F{n} on User {{ ...F{n + 1} ...F{n + 1} }} " for n in range(100))
     query = f"{{ users(ids: []) {{ ...F0 }} }} {fragments} fragment F100 on User {{ bio }}"
-    assert SCHEMA.cache_policy(query, None) == PUBLIC
+    assert cache_policy(SCHEMA.graphql, parse(query), None) == PUBLIC
 
 
 @pytest.mark.parametrize(

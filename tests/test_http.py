@@ -121,7 +121,7 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "lone surrogate": (b'{"query": "{ __typename }", "x": "\\ud800"}', 400, "BAD_REQUEST"),
     "nan": (b'{"query": "{ __typename }", "variables": {"x": NaN}}', 400, "BAD_REQUEST"),
     "deep json": (b"[" * 100_000, 400, "BAD_REQUEST"),
-    "deep query": (b'{"query": "' + b"{a" * 20_000 + b'"}', 200, "GRAPHQL_PARSE_FAILED"),
+    "deep query": (b'{"query": "' + b"{a" * 20_000 + b'"}', 200, "MAX_TOKENS_LIMIT"),
     "too long": (b'{"query": "' + b"x" * 1_000_000 + b'"}', 413, "PAYLOAD_TOO_LARGE"),
     "syntax": (b'{"query": "{"}', 200, "GRAPHQL_PARSE_FAILED"),
     "unknown field": (b'{"query": "{ nope }"}', 200, "GRAPHQL_VALIDATION_FAILED"),

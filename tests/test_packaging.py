@@ -5,7 +5,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("schema", "resolvers", "loaders", "store", "execution", "server", "pipelines")
+PACKAGES = tuple("schema resolvers loaders store execution guard server pipelines".split())
 
 
 def test_no_other_distribution_owns_one_of_our_names() -> None:

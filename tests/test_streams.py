@@ -34,13 +34,19 @@ async def subgraph(settings: Settings, store: Store, clock: Clock) -> AsyncItera
         yield subgraph
 
 
-@pytest.fixture
-async def client(subgraph: Subgraph) -> AsyncIterator[httpx.AsyncClient]:
+@asynccontextmanager
+async def connected(subgraph: Subgraph) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the subgraph on a real port."""
     async with listening(subgraph.app) as address:
         async with httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as client:
             yield client
         await subgraph.store.changes.close()
+
+
+@pytest.fixture
+async def client(subgraph: Subgraph) -> AsyncIterator[httpx.AsyncClient]:
+    async with connected(subgraph) as client:
+        yield client
 
 
 class Stream:
@@ -215,13 +221,18 @@ async def test_a_stream_ends_with_its_token(
 
 
 async def test_a_client_that_does_not_read_gets_the_newest_revision(
-    subgraph: Subgraph, client: httpx.AsyncClient
+    settings: Settings, store: Store, clock: Clock
 ) -> None:
+    large = {"max_document_characters": 1_000_000, "max_aliases": 1000, "max_root_fields": 1000}
+    subgraph = Subgraph(settings.model_copy(update=large), store, clock)
     ada = await subgraph.register("ada.berg")
     # Results of almost a megabyte: together more than the buffers on the way hold.
     aliases = " ".join(f"{'a' * 900}{index}: __typename" for index in range(1000))
     query = f"subscription ($id: ID!) {{ profileChanged(id: $id) {{ rev {aliases} }} }}"
-    async with opened(client, EVENTS, query, id=ada) as stream:
+    async with (
+        connected(subgraph) as client,
+        opened(client, EVENTS, query, id=ada) as stream,
+    ):
         await subgraph.until_watched(ada)
         for index in range(60):
             await subgraph.update(ada, f"bio {index}")

@@ -69,7 +69,7 @@ def test_a_wheel_carries_graphiql_and_the_server_finds_it(
     assert loaded
     assert {f"server/graphiql/{file}" for file in loaded} <= {*names}
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {
-        *("schema", "resolvers", "loaders", "store", "execution", "server", "pipelines"),
+        *("schema", "resolvers", "loaders", "store", "execution", "guard", "server", "pipelines"),
     }
     place = tmp_path / "place"
     assert found_bundle(wheel, place) == f"{place / 'server' / 'graphiql'}\n"

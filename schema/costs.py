@@ -1,0 +1,54 @@
+"""Costs: what each field is worth, and how large each list is, for whoever limits operations.
+
+One unit is about what it costs to give one user: 10 µs of this server's time. The `router` profile
+shows the same figures as `@cost` and `@listSize`.
+
+Source: IBM's cost directive specification; Apollo Federation 2.9.
+"""
+
+from collections.abc import Mapping
+
+from guard import ListSize
+
+WEIGHTS: Mapping[str, float] = {
+    "Query.viewer": 3,
+    "Query.user": 2,
+    "Query.users": 2,
+    "Query._entities": 2,
+    "Query._service": 5,
+    "Query.searchUsers": 30,
+    "Query.handleAvailability": 30,
+    "User.followers": 4,
+    "User.following": 4,
+    "User.viewerRelation": 4,
+    "Viewer.blockedUsers": 20,
+    "Mutation.registerUser": 150,
+    "Mutation.updateProfile": 100,
+    "Mutation.changeHandle": 150,
+    "Mutation.follow": 200,
+    "Mutation.unfollow": 200,
+    "Mutation.block": 200,
+    "Mutation.unblock": 100,
+    "Subscription.profileChanged": 50,
+}
+"""What a field costs by itself, besides the objects that it gives: its commands, mostly."""
+
+_PAGE = ListSize(20, ("first",), ("edges",))
+
+LIST_SIZES: Mapping[str, ListSize] = {
+    "Query.users": ListSize(100, ("ids",)),
+    "Query._entities": ListSize(1000, ("representations",)),
+    "Query.searchUsers": _PAGE,
+    "User.followers": _PAGE,
+    "User.following": _PAGE,
+    "Viewer.blockedUsers": _PAGE,
+    "User.links": ListSize(3),
+    "UserPrivate.formerHandles": ListSize(3),
+    "Viewer.scopes": ListSize(10),
+    "HandleAvailability.suggestions": ListSize(3),
+    "HandleTakenError.suggestions": ListSize(3),
+    "ProfileChange.fields": ListSize(5),
+    "DryRun.changes": ListSize(5),
+    "DryRun.events": ListSize(3),
+}
+"""How many items a list has; any other list has about one."""
