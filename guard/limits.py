@@ -126,9 +126,9 @@ def without_suggestions(message: str) -> str:
 
 _SUGGESTION = re.compile(r" Did you mean .*\?", re.DOTALL)
 # Whatever is no token to GraphQL counts by the character. Possessive: nothing is tried twice.
-_TOKENS = re.compile(
-    r'#[^\n\r]*+|"""(?s:.*?)"""|"(?:[^"\\\n\r]|\\.)*+"|\.\.\.|[-+.]?\w++|[^\s,\ufeff]'
-)
+_BLOCK = r'"""(?:[^"\\]++|\\"""|\\|"(?!""))*+"""'
+_STRING = r'"(?:[^"\\\n\r]|\\.)*+"'
+_TOKENS = re.compile(rf"#[^\n\r]*+|{_BLOCK}|{_STRING}|\.\.\.|[-+.]?\w++|[^\s,\ufeff]")
 _MOST = 2**53 - 1
 """What JSON readers take for an integer; counts of fragments within fragments go far beyond."""
 

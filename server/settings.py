@@ -156,7 +156,7 @@ class Settings(BaseSettings):
         LIMITS.cost,
         ge=1,
         le=1_000_000,
-        description="The highest estimated cost of an operation; docs/hardening.md tells what costs what.",
+        description="The highest estimated cost of an operation, as in docs/hardening.md.",
     )
     cost_mode: Literal["enforce", "warn"] = Field(
         "enforce", description="Refuse an operation that costs too much, or only log it."

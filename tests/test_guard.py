@@ -1,0 +1,294 @@
+"""The guard: what a document holds, what it may hold, and what an operation costs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLObjectType,
+    OperationType,
+    get_named_type,
+    parse,
+)
+
+from guard import Counts, Limits, asked_fields, counts_of, excesses_of_text
+from schema.costs import LIST_SIZES, WEIGHTS
+from schema.roots import build_schema
+from server.settings import Settings
+from store.store import Store
+from tests.subgraph import Clock, Subgraph
+
+SCHEMA = build_schema()
+ID = "0000000000000000000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("{ a }", Counts(1, 1, 1, 1, 0, 0)),
+        ("{ a b: c { d } }", Counts(2, 2, 3, 2, 1, 0)),
+        ("{ ... { ... { a } } }", Counts(1, 3, 1, 1, 0, 0)),
+        (
+            "{ ...F ...F } fragment F on Q { a: b c { ...G } } fragment G on C { d }",
+            Counts(2, 4, 6, 4, 2, 0),
+        ),
+        ("query @x { a @y @z ... @w { b } }", Counts(1, 2, 2, 2, 0, 4)),
+        ("query A { a } query B { b { c } }", Counts(2, 2, 2, 1, 0, 0)),
+        ("{ ...F } fragment F on Q { a ...F }", Counts(1, 2, 1, 1, 0, 0)),
+        (
+            "{ ...F } fragment F on Q { a ...G } fragment G on Q { b ...F }",
+            Counts(1, 3, 2, 2, 0, 0),
+        ),
+        ("{ a ...Nowhere }", Counts(1, 1, 1, 1, 0, 0)),
+    ],
+)
+def test_fragments_count_where_they_are_spread(text: str, counts: Counts) -> None:
+    assert counts_of(parse(text)) == counts
+
+
+def test_fragments_that_multiply_are_counted_without_being_spread() -> None:
+    fragments = "".join(f"fragment F{n} on Q {{ ...F{n + 1} ...F{n + 1} }} " for n in range(99))
+    counts = counts_of(parse(f"{{ ...F0 }} {fragments} fragment F99 on Q {{ a }}"))
+    assert counts == Counts(1, 101, 2**99, 2**99, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("{ a: _service { sdl } }", {"_service"}),
+        ("query B { x } query A { ... { ...F } } fragment F on Query { y ...F }", {"y"}),
+        ("{ user { __typename } }", {"user"}),
+    ],
+)
+def test_a_root_field_is_asked_for_under_any_name(text: str, names: set[str]) -> None:
+    assert asked_fields(parse(text), "A" if "query A" in text else None) == names
+
+
+def times(count: int, part: Callable[[int], str]) -> str:
+    return " ".join(part(index) for index in range(count))
+
+
+ONE = f'user(by: {{id: "{ID}"}})'
+TOO_MUCH: dict[str, tuple[str, str, int, int]] = {
+    "characters": (f"{{ viewer {{ scopes }} }} #{'x' * 50_000}", "characters", 50_000, 50_023),
+    "tokens": ("{" + " a" * 5_000 + "}", "tokens", 5_000, 5_002),
+    "comments": ("#\n" * 5_000 + "{ viewer { scopes } }", "tokens", 5_000, 5_006),
+    "operations": (times(21, lambda n: f"query Q{n} {{ __typename }}"), "operations", 20, 21),
+    "fragments": (
+        "{ __typename } " + times(101, lambda n: f"fragment F{n} on User {{ id }}"),
+        "fragments", 100, 101,
+    ),
+    "depth": (
+        "{ viewer { user " + "{ followers { edges { node " * 7 + "{ id }" + "}}}" * 7 + "} }",
+        "depth", 20, 24,
+    ),
+    "nesting": ("{ " + "... { " * 60 + "__typename" + " }" * 61, "nesting", 60, 61),
+    "height": (
+        "{ ...A } " + "".join(f"fragment {a} on Query {{ ...{b} ...{b} }} "
+                               for a, b in zip("ABCDEFGHIJK", "BCDEFGHIJKL", strict=True))
+        + "fragment L on Query { viewer { scopes } }",
+        "height", 1_500, 4_096,
+    ),
+    "root fields": ("{" + times(101, lambda n: "__typename") + "}", "root_fields", 100, 101),
+    "aliases": (
+        f"{{ {ONE} {{ " + times(201, lambda n: f"a{n}: id") + "} }", "aliases", 200, 201,
+    ),
+    "directives": (
+        f"{{ {ONE} {{ " + times(51, lambda n: "id @skip(if: false)") + "} }", "directives", 50, 51,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOO_MUCH)
+async def test_a_document_that_holds_too_much_is_refused(subgraph: Subgraph, case: str) -> None:
+    text, limit, maximum, counted = TOO_MUCH[case]
+    body = {"query": text, "operationName": "Q1" if case == "operations" else None}
+    answer = (await subgraph.http.post("/graphql", json=body)).json()
+    refused = {error["extensions"]["limit"]: error["extensions"] for error in answer["errors"]}
+    assert "data" not in answer
+    assert refused[limit] == {
+        "code": f"MAX_{limit.upper()}_LIMIT",
+        "limit": limit,
+        "maximum": maximum,
+        "counted": counted,
+    }
+
+
+def test_what_is_written_in_strings_is_one_token() -> None:
+    text = '{ a(b: "{ c d e f }", c: """ {" ""\n\\""" """) }'
+    assert excesses_of_text(text * 100, Limits(tokens=100 * 11)) == []
+    assert excesses_of_text(text * 100, Limits(tokens=100 * 11 - 1)) != []
+
+
+COSTS: dict[str, tuple[str, dict[str, Any], float]] = {
+    "a user": ("query ($id: ID!) { user(by: {id: $id}) { id } }", {"id": ID}, 2 + 1 + 0.05),
+    "representations": (
+        "query ($r: [_Any!]!) { _entities(representations: $r) { ... on User { id bio } } }",
+        {"r": [{}] * 70},
+        2 + 70 * (1 + 2 * 0.05),
+    ),
+    "ids as literals": (f'{{ users(ids: ["{ID}", "{ID}"]) {{ id }} }}', {}, 2 + 2 * 1.05),
+    "a page": (
+        "query ($n: Int!) { viewer { user { followers(first: $n) { edges { node { id } } } } } }",
+        {"n": 7},
+        3 + 1 + 1 + 4 + 1 + 7 * (1 + 1.05),
+    ),
+    "a page of the usual size": (
+        "{ viewer { user { followers { edges { node { id } } pageInfo { hasNextPage } } } } }",
+        {},
+        3 + 1 + 1 + 4 + 1 + 20 * (1 + 1.05) + 1.05,
+    ),
+    "pages of pages": (
+        "query ($n: Int = 3, $ids: [ID!]!) { users(ids: $ids) { followers(first: $n) {"
+        " edges { node { following(first: $n) { edges { cursor } } } } } } }",
+        {"ids": [ID] * 5},
+        2 + 5 * (1 + 4 + 1 + 3 * (1 + 1 + 4 + 1 + 3 * 1.05)),
+    ),
+    "a fragment on a page": (
+        "{ viewer { user { followers(first: 5) { ...P } } } }"
+        " fragment P on UserConnection { edges { cursor } }",
+        {},
+        3 + 1 + 1 + 4 + 1 + 5 * 1.05,
+    ),
+    "a mutation": (
+        "mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) { user { id } } }",
+        {"i": {}},
+        100 + 1 + 1.05,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COSTS)
+def test_an_operation_costs_what_its_lists_can_hold(case: str) -> None:
+    text, variables, cost = COSTS[case]
+    found = SCHEMA.find(text, None)
+    assert found.operation.errors == ()
+    assert SCHEMA.cost_of(found, {**variables, **found.literals}) == pytest.approx(cost)
+
+
+def test_literals_cost_the_same_once_they_are_lifted() -> None:
+    costs = set()
+    for size in (9, 8, 7, 9):
+        text = f"{{ viewer {{ user {{ followers(first: {size}) {{ edges {{ cursor }} }} }} }} }}"
+        found = SCHEMA.find(text, None)
+        costs.add((size, SCHEMA.cost_of(found, found.literals)))
+    assert costs == {(size, 10 + size * 1.05) for size in (9, 8, 7)}
+
+
+@pytest.mark.parametrize("first", [-1, 10**9, 10**300, 1e308, "many", True, None, [], {}])
+async def test_no_value_of_a_variable_confuses_the_price(subgraph: Subgraph, first: Any) -> None:
+    query = 'query ($n: Int!) { searchUsers(query: "a", first: $n) { edges { cursor } } }'
+    answer = await subgraph.ask(query, n=first)
+    is_large = first in (10**9, 10**300, 1e308)
+    code = "COST_ESTIMATED_TOO_EXPENSIVE" if is_large else "BAD_USER_INPUT"
+    assert answer["errors"][0]["extensions"]["code"] == code
+
+
+async def test_what_costs_too_much_is_refused_with_its_cost(subgraph: Subgraph) -> None:
+    fields = "... on User { id avatar { url } }"
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ {fields} }} }}"
+    representations = [{"__typename": "User", "id": ID}] * 1000
+    answer = await subgraph.ask(query, r=representations)
+    assert answer == {
+        "errors": [
+            {
+                "message": "Expected at most 2000 units of cost, not 2102.",
+                "extensions": {
+                    "code": "COST_ESTIMATED_TOO_EXPENSIVE",
+                    "limit": "cost",
+                    "maximum": 2000,
+                    "counted": 2102,
+                },
+            }
+        ]
+    }
+    assert "errors" not in await subgraph.ask(query, r=representations[:900])
+
+
+async def test_cost_may_be_only_logged(
+    settings: Settings, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    watching = settings.model_copy(update={"max_cost": 2, "cost_mode": "warn"})
+    subgraph = Subgraph(watching, store, clock)
+    assert await subgraph.data(f'{{ user(by: {{id: "{ID}"}}) {{ id }} }}') == {"user": None}
+    assert [record.getMessage() for record in caplog.records] == [
+        "an operation costs 4, more than 2"
+    ]
+
+
+def test_every_list_that_clients_can_ask_for_has_a_size() -> None:
+    """A list without one counts as one item: only lists that clients cannot make longer may."""
+    fields = {
+        f"{type_.name}.{name}"
+        for type_ in SCHEMA.graphql.type_map.values()
+        if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
+        for name, field in type_.fields.items()
+        if "[" in str(field.type)
+    }
+    sized = {
+        f"{_type_of(coordinate)}.{below}"
+        for coordinate, size in LIST_SIZES.items()
+        for below in size.sized_fields
+    }
+    of_errors = {field for field in fields if field.split(".")[1] in ("errors", "path")}
+    assert fields - sized - of_errors == {
+        coordinate for coordinate, size in LIST_SIZES.items() if not size.sized_fields
+    }
+
+
+def _type_of(coordinate: str) -> str:
+    """The name of the type of a field."""
+    parent, _, field = coordinate.partition(".")
+    type_ = SCHEMA.graphql.type_map[parent]
+    assert isinstance(type_, GraphQLObjectType)
+    name: str = get_named_type(type_.fields[field].type).name
+    return name
+
+
+def test_every_root_field_has_a_weight() -> None:
+    roots = map(SCHEMA.graphql.get_root_type, OperationType)
+    fields = {f"{root.name}.{name}" for root in roots if root for name in root.fields}
+    assert fields - WEIGHTS.keys() == set()
+
+
+async def test_without_introspection_no_error_suggests_a_name(
+    settings: Settings, store: Store, clock: Clock
+) -> None:
+    closed = Subgraph(settings.model_copy(update={"introspection": False}), store, clock)
+    opened = Subgraph(settings.model_copy(update={"introspection": True}), store, clock)
+    for query in (
+        "{ usr { id } }",
+        "{ user(b: 1) { id } }",
+        "query ($x: UserB) { viewer { scopes } }",
+        "{ viewer { user { avatar(size: LARG) { url } } } }",
+        "mutation { follow(input: {usrId: 1}) { user { id } } }",
+        "{ viewer { ... on Usr { id } } }",
+        "query ($i: FollowInput!) { viewer { scopes } }",
+    ):
+        variables: dict[str, Any] = {"i": {"usrId": 1}} if "$i" in query else {}
+        assert "Did you mean" not in str(await closed.ask(query, **variables))
+    assert "Did you mean" in str(await opened.ask("{ usr { id } }"))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __schema { queryType { name } } }",
+        '{ t: __type(name: "User") { name } }',
+        "query { ...F } fragment F on Query { ... { __schema { queryType { name } } } }",
+    ],
+)
+async def test_the_schema_is_told_only_where_it_may_be(
+    settings: Settings, store: Store, clock: Clock, query: str
+) -> None:
+    closed = Subgraph(settings.model_copy(update={"introspection": False}), store, clock)
+    answer = await closed.ask(query)
+    assert answer == {
+        "errors": [
+            {
+                "message": "The schema is not told here.",
+                "extensions": {"code": "INTROSPECTION_DISABLED"},
+            }
+        ]
+    }
+    assert await closed.data("{ __typename }") == {"__typename": "Query"}
