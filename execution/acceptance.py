@@ -36,8 +36,8 @@ from graphql import (
     validate,
 )
 from graphql.validation.rules.variables_in_allowed_position import allowed_variable_usage
-from strawberry.schema.schema import validate_document
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from execution.merging import Merging, Uncertain
 from execution.schema_facts import Arguments, ParentFacts, Place, SchemaFacts, facts_of
@@ -64,18 +64,22 @@ def is_certainly_valid(schema: GraphQLSchema, document: DocumentNode) -> bool:
     return True
 
 
-def validation_errors(schema: GraphQLSchema, document: DocumentNode) -> list[GraphQLError]:
+def validation_errors(
+    schema: GraphQLSchema, document: DocumentNode, *, max_errors: int | None = None
+) -> list[GraphQLError]:
     """Gives the errors of graphql-core's rules and Strawberry's, without asking where that is sure.
 
     Strawberry's rule for oneOf inputs raises instead of judging when a variable in one is unknown
     to the operation visited last (none, when a fragment comes first): the others judge then.
+    After `max_errors`, 100 unless told, graphql-core gives up.
     """
     if is_certainly_valid(schema, document):
         return []
+    rules = (*specified_rules, MaybeNullValidationRule)
     try:
-        return validate_document(schema, document, specified_rules)
+        return validate(schema, document, (*rules, OneOfInputValidationRule), max_errors)
     except (AttributeError, KeyError):
-        return validate(schema, document, (*specified_rules, MaybeNullValidationRule))
+        return validate(schema, document, rules, max_errors)
 
 
 class _Owner:

@@ -5,6 +5,7 @@ which carries subscriptions. There the compiled executor takes the place of grap
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 from graphql import DocumentNode, GraphQLError
@@ -17,6 +18,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from execution.acceptance import validation_errors
 from execution.cache import Found, OperationCache, PreparedOperation
 from execution.executor import compiled_executor
 from execution.lifting import Lifted
@@ -35,6 +37,8 @@ class CompiledSchema(Schema):
     """
 
     checked_before: Collection[type[SchemaExtension]] = ()
+    max_validation_errors: int | None = None
+    """How many errors of a document are told; as many as graphql-core does, unless set."""
 
     def __init__(self, *arguments: Any, execution: Execution = "compiled", **parts: Any) -> None:
         if execution == "compiled":
@@ -45,6 +49,7 @@ class CompiledSchema(Schema):
         self.execution: Execution = execution
         self.operations = OperationCache(
             self._schema,
+            validate=partial(validation_errors, max_errors=self.max_validation_errors),
             check=self.check,
             check_text=self.check_text,
             executor_class=StrawberryGraphQLCoreExecutionContext,

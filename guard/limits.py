@@ -51,9 +51,9 @@ class Limits:
     """
 
     characters: int = 50_000
-    tokens: int = 5_000
+    tokens: int = 2_500
     operations: int = 20
-    fragments: int = 100
+    fragments: int = 50
     depth: int = 20
     nesting: int = 60
     height: int = 1_500

@@ -1,7 +1,7 @@
 """Costs: what each field is worth, and how large each list is, for whoever limits operations.
 
-One unit is about what it costs to give one user: 10 µs of this server's time. The `router` profile
-shows the same figures as `@cost` and `@listSize`.
+One unit is about what it costs to give one user. The `router` profile shows the same figures, as
+`@cost` and `@listSize`.
 
 Source: IBM's cost directive specification; Apollo Federation 2.9.
 """
@@ -16,8 +16,8 @@ WEIGHTS: Mapping[str, float] = {
     "Query.users": 2,
     "Query._entities": 2,
     "Query._service": 5,
-    "Query.searchUsers": 30,
-    "Query.handleAvailability": 30,
+    "Query.searchUsers": 40,
+    "Query.handleAvailability": 40,
     "User.followers": 4,
     "User.following": 4,
     "User.viewerRelation": 4,
@@ -30,8 +30,16 @@ WEIGHTS: Mapping[str, float] = {
     "Mutation.block": 200,
     "Mutation.unblock": 100,
     "Subscription.profileChanged": 50,
+    "UserConnection": 0.5,
+    "UserEdge": 0.3,
+    "PageInfo": 0.2,
+    "Image": 0.5,
+    "ProfileLink": 0.3,
 }
-"""What a field costs by itself, besides the objects that it gives: its commands, mostly."""
+"""What a field costs by itself, besides the objects that it gives: its commands, mostly.
+
+An object costs 1, unless its type stands here too.
+"""
 
 _PAGE = ListSize(20, ("first",), ("edges",))
 

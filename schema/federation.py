@@ -130,6 +130,7 @@ class FederatedSchema(CompiledSchema, Schema):
     """A schema that answers a gateway; representations are hostile until coerced."""
 
     checked_before = (OneOperation,)
+    max_validation_errors = 10
 
     def __init__(
         self,

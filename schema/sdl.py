@@ -3,9 +3,12 @@
 Source: Apollo Federation subgraph specification, version 2.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any, Literal, cast
+from json import dumps
+from math import floor
+from typing import Any, Literal, TypeVar, cast
 
 from graphql import (
     REMOVE,
@@ -24,19 +27,26 @@ from graphql import (
     visit,
 )
 
+from guard import ListSize
 from resolvers.visibility import MUTATION_SCOPES, VISIBLE_TO, ViewerKind
+from schema.costs import LIST_SIZES, WEIGHTS
 
-ACCESS_DIRECTIVES = {"@authenticated", "@requiresScopes"}
+ROUTER_DIRECTIVES = {"@authenticated", "@requiresScopes", "@cost", "@listSize"}
 
 VERSION: Literal["2.7"] = "2.7"
-"""The lowest federation version that covers the directives in use, in both profiles."""
+"""The lowest federation version that covers the directives of the `portable` profile."""
+
+ROUTER_VERSION = "2.9"
+"""The lowest one with those of the `router` profile."""
+
+Node = TypeVar("Node", FieldDefinitionNode, ObjectTypeDefinitionNode)
 
 
 class Profile(StrEnum):
     """Which federation directives the SDL carries.
 
     `portable` composes everywhere. `router` adds `@authenticated` and `@requiresScopes`, which
-    @apollo/gateway refuses. What they ask is enforced here in both profiles.
+    @apollo/gateway refuses, `@cost` and `@listSize`. What they ask is enforced here in both.
     """
 
     PORTABLE = "portable"
@@ -47,7 +57,7 @@ def sdl_of(printed: str, profile: Profile) -> str:
     """A printed schema without the machinery, with the profile's directives."""
     document = visit(parse(printed, no_location=True), _WithoutMachinery())
     if profile is Profile.ROUTER:
-        document = visit(document, _WithAccessDirectives())
+        document = visit(document, _WithRouterDirectives())
     return print_ast(cast(DocumentNode, document)) + "\n"
 
 
@@ -71,39 +81,67 @@ class _WithoutMachinery(Visitor):
         return REMOVE if node.name.value == "_Entity" else None
 
 
-class _WithAccessDirectives(Visitor):
-    """Adds what a router may check before it asks us, drawn from the table we enforce."""
+class _WithRouterDirectives(Visitor):
+    """Adds what a router may check before it asks us, drawn from the tables we enforce."""
 
     def __init__(self) -> None:
         super().__init__()
         self._type = ""
 
-    def enter_object_type_definition(self, node: ObjectTypeDefinitionNode, *_: Any) -> None:
-        """Remembers whose fields come next."""
+    def enter_object_type_definition(self, node: ObjectTypeDefinitionNode, *_: Any) -> Any:
+        """Adds what one object costs; whose fields come next is remembered."""
         self._type = node.name.value
+        weight = WEIGHTS.get(self._type)
+        return None if weight is None else _with(node, [_cost(weight)])
 
     def enter_field_definition(self, node: FieldDefinitionNode, *_: Any) -> Any:
-        """Adds what the field asks of a viewer."""
+        """Adds what the field asks of a viewer, and what it costs."""
         name = node.name.value
-        kinds = VISIBLE_TO.get(f"{self._type}.{name}")
+        coordinate = f"{self._type}.{name}"
+        kinds = VISIBLE_TO.get(coordinate)
         added: list[str] = []
         if kinds is not None and ViewerKind.ANONYMOUS not in kinds:
-            added = ["@authenticated"]
+            added.append("@authenticated")
         if self._type == "Mutation":
-            added = ["@authenticated", f'@requiresScopes(scopes: [["{MUTATION_SCOPES[name]}"]])']
-        if not added:
-            return None
-        return replace(node, directives=(*(node.directives or ()), *map(_directive, added)))
+            added += ["@authenticated", f'@requiresScopes(scopes: [["{MUTATION_SCOPES[name]}"]])']
+        if coordinate in WEIGHTS:
+            added.append(_cost(WEIGHTS[coordinate]))
+        if coordinate in LIST_SIZES:
+            added.append(_list_size(node, LIST_SIZES[coordinate]))
+        return _with(node, added) if added else None
 
     def enter_directive(self, node: ConstDirectiveNode, *_: Any) -> Any:
-        """Imports the two directives where the others of federation come from."""
+        """Imports the directives where the others of federation come from."""
         url = print_ast(_argument(node, "url").value) if node.name.value == "link" else ""
         if "//specs.apollo.dev/federation/" not in url:
             return None
         imports = cast(ConstListValueNode, _argument(node, "import").value)
         names = {cast(StringValueNode, value).value for value in imports.values}
-        quoted = ", ".join(f'"{name}"' for name in sorted(names | ACCESS_DIRECTIVES))
+        quoted = ", ".join(f'"{name}"' for name in sorted(names | ROUTER_DIRECTIVES))
+        url = url.replace(VERSION, ROUTER_VERSION)
         return _directive(f"@link(url: {url}, import: [{quoted}])")
+
+
+def _cost(weight: float) -> str:
+    """The directive; its weights are whole numbers in federation."""
+    return f"@cost(weight: {floor(weight + 0.5)})"
+
+
+def _list_size(node: FieldDefinitionNode, size: ListSize) -> str:
+    """The directive; only arguments that are numbers can be named in it.
+
+    They have defaults, and then some composers take no assumed size besides.
+    """
+    slicing = [
+        argument.name.value
+        for argument in node.arguments or ()
+        if argument.name.value in size.slicing_arguments and print_ast(argument.type) == "Int!"
+    ]
+    given = {"sizedFields": size.sized_fields, "slicingArguments": slicing}
+    parts = [] if slicing else [f"assumedSize: {size.assumed}"]
+    parts += [f"{key}: {dumps(list(names))}" for key, names in given.items() if names]
+    # Else a router refuses whoever is content with the usual size.
+    return f"@listSize({', '.join([*parts, 'requireOneSlicingArgument: false'])})"
 
 
 def _argument(node: ConstDirectiveNode, name: str) -> ConstArgumentNode:
@@ -115,3 +153,7 @@ def _directive(source: str) -> ConstDirectiveNode:
     directives = cast(ScalarTypeDefinitionNode, carrier).directives
     assert directives
     return directives[0]
+
+
+def _with(node: Node, added: Sequence[str]) -> Node:
+    return replace(node, directives=(*(node.directives or ()), *map(_directive, added)))

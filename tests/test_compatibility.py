@@ -222,7 +222,7 @@ async def test_compose_directive(products: Client) -> None:
 def test_a_composed_directive_keeps_its_own_link_in_the_router_profile() -> None:
     sdl = strip_ignored_characters(products_schema(Profile.ROUTER).sdl)
     links = dict(re.findall(r'@link\(url:"(.+?)" ?import:\[(.+?)\]', sdl))
-    assert '"@authenticated"' in links["https://specs.apollo.dev/federation/v2.7"]
+    assert '"@authenticated"' in links["https://specs.apollo.dev/federation/v2.9"]
     assert links["https://usergraph.test/custom/v1.0"] == '"@custom"'
 
 

@@ -1,5 +1,6 @@
 """What a gateway asks: `_service`, `_entities` with friendly and hostile keys, the SDL."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,24 @@ def test_the_portable_profile_has_no_access_directives() -> None:
 
 def test_the_router_profile_asks_for_what_is_enforced() -> None:
     sdl = build_schema(Profile.ROUTER).sdl
-    assert 'import: ["@authenticated", "@key", "@requiresScopes", "@shareable"]' in sdl
+    imports = re.search(r"federation/v2\.9\", import: \[(.+?)\]", sdl, re.DOTALL)
+    assert imports is not None
+    assert re.findall(r'"(.+?)"', imports[1]) == [
+        *("@authenticated", "@cost", "@key", "@listSize", "@requiresScopes", "@shareable")
+    ]
     assert "  private: UserPrivate @authenticated\n" in sdl
     assert "  displayName: String\n" in sdl
-    assert '@authenticated @requiresScopes(scopes: [["me:follows:write"]])' in sdl
+    asked = '@authenticated @requiresScopes(scopes: [["me:follows:write"]]) @cost(weight: 200)'
+    assert asked in sdl
+
+
+def test_the_router_profile_tells_what_operations_cost() -> None:
+    sdl = build_schema(Profile.ROUTER).sdl
+    page = 'sizedFields: ["edges"], slicingArguments: ["first"], requireOneSlicingArgument: false'
+    assert f"  ): UserConnection @cost(weight: 4) @listSize({page})\n" in sdl
+    size = "@listSize(assumedSize: 3, requireOneSlicingArgument: false)"
+    assert f"  links: [ProfileLink!] {size}\n" in sdl
+    assert "type PageInfo @shareable @cost(weight: 0) {" in sdl
 
 
 def test_every_element_has_a_description_that_is_a_sentence() -> None:
