@@ -101,6 +101,24 @@ class CostModel:
             return Price()
         return _Pricing(self, document, operation).of(operation.selection_set, root, None)
 
+    def actual(self, document: DocumentNode, operation_name: str | None, data: Any) -> float:
+        """What the answer to an operation was worth, by what is in it."""
+        operation = get_operation_ast(document, operation_name)
+        root = self.schema.get_root_type(operation.operation) if operation else None
+        if operation is None or root is None or data is None:
+            return 0.0
+        counting = _Counting(self, _fragments_of(document))
+        return counting.fields(operation.selection_set, root, data)
+
+    def weight(self, coordinate: str, type_: GraphQLNamedType) -> float:
+        """What a field costs by itself."""
+        default = 0.0 if is_composite_type(type_) else LEAF_WEIGHT
+        return self.weights.get(coordinate, default)
+
+    def object_weight(self, type_: GraphQLNamedType) -> float:
+        """What an object costs without its fields; that of a leaf is its field's."""
+        return self.weights.get(type_.name, OBJECT_WEIGHT) if is_composite_type(type_) else 0.0
+
 
 class _Pricing:
     """The pricing of one operation; what a fragment costs on a type is worked out once."""
@@ -109,11 +127,7 @@ class _Pricing:
         self, model: CostModel, document: DocumentNode, operation: OperationDefinitionNode
     ) -> None:
         self._model = model
-        self._fragments = {
-            node.name.value: node
-            for node in document.definitions
-            if isinstance(node, FragmentDefinitionNode)
-        }
+        self._fragments = _fragments_of(document)
         self._defaults = {
             definition.variable.name.value: definition.default_value
             for definition in operation.variable_definitions or ()
@@ -157,16 +171,15 @@ class _Pricing:
         type_ = get_named_type(definition.type)
         size = self._model.sizes.get(coordinate)
         asked: float | Size = self._size(size, node, definition) if size else 1.0
-        own = self._model.weights.get(coordinate)
+        own = Price(self._model.weight(coordinate, type_))
         if not is_composite_type(type_):
-            own = LEAF_WEIGHT if own is None else own
-            return Price(own).times(asked if _is_list(definition.type) else 1.0)
+            return own.times(asked) if _is_list(definition.type) else own
         below = self._object(node, type_, size, asked)
         if sized and name in sized[0]:
             below = below.times(sized[1])
         elif _is_list(definition.type):
             below = below.times(asked)
-        return Price(own or 0.0).plus(below)
+        return own.plus(below)
 
     def _object(
         self, node: FieldNode, type_: GraphQLNamedType, size: ListSize | None, asked: "float | Size"
@@ -174,7 +187,7 @@ class _Pricing:
         """One object with its fields."""
         sized = (size.sized_fields, asked) if size and size.sized_fields else None
         below = self.of(node.selection_set, type_, sized) if node.selection_set else Price()
-        return Price(self._model.weights.get(type_.name, OBJECT_WEIGHT)).plus(below)
+        return Price(self._model.object_weight(type_)).plus(below)
 
     def _size(self, size: ListSize, node: FieldNode, definition: GraphQLField) -> "float | Size":
         """The largest of the sizes that arguments ask for; the assumed one where none does."""
@@ -202,6 +215,61 @@ class _Pricing:
             return without if value is Undefined else _size_of(value)
 
         return size
+
+
+class _Counting:
+    """The cost of an answer; fields that were asked for twice count once."""
+
+    def __init__(self, model: CostModel, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._model = model
+        self._fragments = fragments
+        self._counted: set[tuple[int, str]] = set()
+
+    def fields(
+        self, selection_set: SelectionSetNode, parent: GraphQLNamedType, value: Mapping[str, Any]
+    ) -> float:
+        """What the selections of one object were worth; it holds only those of its own type."""
+        cost = 0.0
+        for node in selection_set.selections:
+            if isinstance(node, FieldNode):
+                key = node.alias.value if node.alias else node.name.value
+                if key in value:
+                    cost += self._field(node, key, parent, value)
+            elif isinstance(node, FragmentSpreadNode):
+                fragment = self._fragments[node.name.value]
+                cost += self._on(fragment, fragment.type_condition, parent, value)
+            elif isinstance(node, InlineFragmentNode):
+                cost += self._on(node, node.type_condition, parent, value)
+        return cost
+
+    def _on(self, node: Any, condition: Any, parent: GraphQLNamedType, value: Any) -> float:
+        type_ = self._model.schema.type_map[condition.name.value] if condition else parent
+        return self.fields(node.selection_set, type_, value)
+
+    def _field(
+        self, node: FieldNode, key: str, parent: GraphQLNamedType, value: Mapping[str, Any]
+    ) -> float:
+        definition = getattr(parent, "fields", {}).get(node.name.value)
+        is_first = (id(value), key) not in self._counted
+        self._counted.add((id(value), key))
+        if definition is None:
+            return LEAF_WEIGHT * is_first
+        type_ = get_named_type(definition.type)
+        cost = self._model.weight(f"{parent.name}.{node.name.value}", type_) * is_first
+        items = value[key] if isinstance(value[key], list) else [value[key]]
+        if node.selection_set is None:
+            return cost * (len(items) if _is_list(definition.type) else 1)
+        found = [item for item in items if item is not None]
+        cost += self._model.object_weight(type_) * len(found) * is_first
+        return cost + sum(self.fields(node.selection_set, type_, item) for item in found)
+
+
+def _fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {
+        node.name.value: node
+        for node in document.definitions
+        if isinstance(node, FragmentDefinitionNode)
+    }
 
 
 def _is_list(type_: Any) -> bool:

@@ -177,6 +177,12 @@ class FederatedSchema(CompiledSchema, Schema):
             return []
         return [excess("cost", self.limits.cost, ceil(cost))]
 
+    def actual_cost_of(self, found: Found, data: Any) -> float:
+        """What the answer to an operation was worth."""
+        compiled = found.operation.compiled
+        assert compiled is not None
+        return self._costs.actual(compiled.document, compiled.operation_name, data)
+
     def cost_of(self, found: Found, variable_values: Mapping[str, Any]) -> float:
         """The estimated cost of a valid operation, its literals among the values."""
         operation = found.operation

@@ -9,6 +9,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from execution.cache import Found
 from execution.strawberry_schema import nothing_executed
 from resolvers.request import Request
 from schema.caching import NO_STORE, cache_extensions, cache_headers
@@ -95,7 +96,17 @@ class Operations:
         policy = self._schema.cache_policy_of(found, text)
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
+        if parameters.extensions.get("cost") is True and found.operation.compiled is not None:
+            cost = self._cost(found, parameters.variables or {}, result.data)
+            result.extensions = {**(result.extensions or {}), "cost": cost}
         return Outcome(result, cache_headers(policy, caller.viewer, result))
+
+    def _cost(self, found: Found, variables: Mapping[str, Any], data: Any) -> dict[str, float]:
+        """What an operation was thought to cost, and what it did, as its client asked to know."""
+        estimated = self._schema.cost_of(found, {**variables, **found.literals})
+        actual = self._schema.actual_cost_of(found, data)
+        limit = self._schema.limits.cost
+        return {"estimated": round(estimated, 2), "actual": round(actual, 2), "maximum": limit}
 
     def follow(
         self,

@@ -24,6 +24,7 @@ from graphql import (
 )
 
 from execution import CompiledOperation, PreparedOperation
+from execution.cache import Found
 from execution.explanation import explained
 from pipelines.seed import FIRST_HANDLE, sample_id, sample_user
 from resolvers.request import Request, Viewer
@@ -75,6 +76,8 @@ def plan_lines(
         lines += ["USERGRAPH_EXECUTION=reference: graphql-core runs it as a whole; else:"]
     lines += _plan(compiled, operation, few)
     lines += ["", *_kept(schema, prepared, text, operation_name)]
+    cost = schema.cost_of(Found(prepared, {}), few)
+    lines += [f"Cost: {cost:.0f} with these variables, of at most {schema.limits.cost}"]
     lines += ["", *_reads(settings, prepared, few, many)]
     if with_source and compiled.unsupported is None:
         source = compiled.source().strip() or "# There are no objects to be made."

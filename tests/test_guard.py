@@ -225,6 +225,30 @@ async def test_what_costs_too_much_is_refused_with_its_cost(subgraph: Subgraph) 
     assert "errors" not in await subgraph.ask(query, r=representations[:300])
 
 
+async def test_who_asks_for_it_is_told_the_cost(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    query = """query ($ids: [ID!]!) {
+      users(ids: $ids) {
+        id id ...F followers(first: 10) { edges { cursor } pageInfo { endCursor } }
+      }
+    } fragment F on User { id handle }"""
+    variables: dict[str, Any] = {"ids": [ada, ID]}
+    body = {"query": query, "variables": variables, "extensions": {"cost": True}}
+    answer = (await subgraph.http.post("/graphql", json=body)).json()
+    users, page = WEIGHTS["Query.users"], WEIGHTS["User.followers"] + WEIGHTS["UserConnection"]
+    info = WEIGHTS["PageInfo"] + LEAF_WEIGHT
+    assert answer["extensions"] == {
+        "cost": {
+            "estimated": pytest.approx(
+                users + 2 * (1 + 4 * LEAF_WEIGHT + page + 10 * EDGE + info), abs=0.01
+            ),
+            "actual": pytest.approx(users + 1 + 2 * LEAF_WEIGHT + page + info, abs=0.01),
+            "maximum": 2000,
+        }
+    }
+    assert "extensions" not in await subgraph.ask(query, **variables)
+
+
 async def test_cost_may_be_only_logged(
     settings: Settings, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

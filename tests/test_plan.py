@@ -45,6 +45,7 @@ $representations)
     + f"""
 Attributes of users: display_name handle id
 Cache: not to be kept
+Cost: 10 with these variables, of at most 2000
 
 Reads, as seen in a rehearsal: every id and handle leads to a sample user, every list
 has 3 entries, a person asks, and the variables are \
@@ -105,7 +106,8 @@ def test_types_of_which_the_same_is_asked_are_one_line(plan_of: Any) -> None:
     assert len(types) == 1
     assert "each ValidationError | " in types[0]
     assert done.stdout.endswith(
-        "Cache: not to be kept\n\nReads and writes: not rehearsed; they depend on what is stored.\n"
+        "Cache: not to be kept\nCost: 152 with these variables, of at most 2000\n\n"
+        "Reads and writes: not rehearsed; they depend on what is stored.\n"
     )
 
 
