@@ -165,8 +165,8 @@ class _Pricing:
     def _field(self, node: FieldNode, parent: GraphQLNamedType, sized: Sized) -> Price:
         name = node.name.value
         definition: GraphQLField | None = getattr(parent, "fields", {}).get(name)
-        if definition is None:  # __typename, or introspection, which has limits of its own
-            return Price(LEAF_WEIGHT)
+        if definition is None:  # __typename, or introspection
+            return Price(self._model.weights.get(f"{parent.name}.{name}", LEAF_WEIGHT))
         coordinate = f"{parent.name}.{name}"
         type_ = get_named_type(definition.type)
         size = self._model.sizes.get(coordinate)

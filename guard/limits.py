@@ -26,6 +26,7 @@ CODES = {
     "operations": "MAX_OPERATIONS_LIMIT",
     "fragments": "MAX_FRAGMENTS_LIMIT",
     "directives": "MAX_DIRECTIVES_LIMIT",
+    "repeats": "MAX_REPEATS_LIMIT",
     "nesting": "MAX_NESTING_LIMIT",
 }
 """The first five are those of GraphOS Router; the others are named like them."""
@@ -37,6 +38,7 @@ WHAT = {
     "root_fields": "root fields",
     "depth": "fields within each other",
     "height": "fields",
+    "repeats": "fields under a key that was there before",
     "nesting": "selections within each other",
     "cost": "units of cost",
 }
@@ -60,6 +62,7 @@ class Limits:
     root_fields: int = 100
     aliases: int = 200
     directives: int = 50
+    repeats: int = 50
     cost: int = 2_000
     enforces_cost: bool = True
     """Without it, an operation that costs too much is logged and carried out."""

@@ -16,6 +16,8 @@ WEIGHTS: Mapping[str, float] = {
     "Query.users": 2,
     "Query._entities": 2,
     "Query._service": 5,
+    "Query.__schema": 700,
+    "Query.__type": 50,
     "Query.searchUsers": 40,
     "Query.handleAvailability": 40,
     "User.followers": 4,

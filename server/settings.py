@@ -152,6 +152,12 @@ class Settings(BaseSettings):
     max_directives: int = Field(
         LIMITS.directives, ge=0, le=100_000, description="The most directives in an operation."
     )
+    max_repeats: int = Field(
+        LIMITS.repeats,
+        ge=0,
+        le=100_000,
+        description="The most fields in a document under a key that their selection had before.",
+    )
     max_cost: int = Field(
         LIMITS.cost,
         ge=1,
@@ -262,6 +268,7 @@ class Settings(BaseSettings):
             root_fields=self.max_root_fields,
             aliases=self.max_aliases,
             directives=self.max_directives,
+            repeats=self.max_repeats,
             cost=self.max_cost,
             enforces_cost=self.cost_mode == "enforce",
             introspection=self.token_jwks_file is None if introspection is None else introspection,

@@ -42,6 +42,7 @@ ID = "0000000000000000000000"
             Counts(1, 3, 2, 2, 0, 0),
         ),
         ("{ a ...Nowhere }", Counts(1, 1, 1, 1, 0, 0)),
+        ("{ a a b: a ...F ...F } fragment F on Q { a b b { c c } }", Counts(2, 3, 13, 9, 1, 0, 3)),
     ],
 )
 def test_fragments_count_where_they_are_spread(text: str, counts: Counts) -> None:
@@ -95,6 +96,7 @@ TOO_MUCH: dict[str, tuple[str, str, int, int]] = {
     "aliases": (
         f"{{ {ONE} {{ " + times(201, lambda n: f"a{n}: id") + "} }", "aliases", 200, 201,
     ),
+    "repeats": ("{ viewer { scopes " + times(51, lambda _: "scopes") + "} }", "repeats", 50, 51),
     "directives": (
         f"{{ {ONE} {{ " + times(51, lambda n: "id @skip(if: false)") + "} }", "directives", 50, 51,
     ),
