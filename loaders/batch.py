@@ -33,6 +33,7 @@ class BatchLoader(DataLoader[K, V]):
         self._values: dict[K, V] = {}
         self._batches: list[_Batch[K, V]] = []
         self._next: _Batch[K, V] | None = None
+        self._is_closed = False
 
     def load(self, key: K) -> "asyncio.Future[V]":
         """The value of a key. Raises: TypeError when there is no key."""
@@ -81,6 +82,13 @@ class BatchLoader(DataLoader[K, V]):
                 batch.keys.clear()
         return self
 
+    def close(self) -> None:
+        """Ends what is being read, and reads nothing more; those who wait are cancelled."""
+        self._is_closed = True
+        for batch in list(self._batches):
+            if batch.reading is not None:
+                batch.reading.cancel()
+
     def _reading(self, key: K) -> "_Batch[K, V] | None":
         """The batch that reads this key."""
         for batch in self._batches:
@@ -103,6 +111,10 @@ class BatchLoader(DataLoader[K, V]):
     def _send(self, batch: "_Batch[K, V]") -> None:
         self._next = None
         batch.is_sent = True
+        if self._is_closed:
+            self._batches.remove(batch)
+            batch.cancel()
+            return
         keys = list(batch.keys)
         try:
             reading = self._read(keys)
@@ -112,6 +124,7 @@ class BatchLoader(DataLoader[K, V]):
             self._batches.remove(batch)
             batch.fail(error)
         else:
+            batch.reading = reading
             reading.add_done_callback(partial(self._arrive, batch, keys))
 
     def _arrive(
@@ -142,13 +155,14 @@ class _Batch(Generic[K, V]):
     many keys goes what was known when they were asked for.
     """
 
-    __slots__ = ("calls", "is_sent", "keys", "many_calls")
+    __slots__ = ("calls", "is_sent", "keys", "many_calls", "reading")
 
     def __init__(self) -> None:
         self.keys: dict[K, None] = {}
         self.calls: list[tuple[K, asyncio.Future[V]]] = []
         self.many_calls: list[tuple[list[K], dict[K, V], asyncio.Future[list[V]]]] = []
         self.is_sent = False
+        self.reading: asyncio.Future[Sequence[V]] | None = None
 
     def answer(self, found: Mapping[K, V]) -> None:
         for key, answer in self.calls:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 
+from loaders.batch import BatchLoader
 from loaders.handles import (
     HandleOwnerByHandle,
     UserByHandle,
@@ -31,6 +32,13 @@ class Loaders:
     def users(self, ids: list[str]) -> Awaitable[Sequence[User | None]]:
         """The users in the order of their identifiers, past the loader; one command."""
         return self._store.users.by_ids(ids, self._user_parts)
+
+    def close(self) -> None:
+        """Ends what is being read, for nobody waits for it any more."""
+        for loader in list(self.__dict__.values()):
+            if isinstance(loader, BatchLoader):
+                loader.close()
+        self._store.drop_unwanted_soon()
 
     @property
     def knows_users(self) -> bool:

@@ -48,6 +48,11 @@ class Request:
         self.loaders = Loaders(self.store, self.now, self.needs)
         self.users = SeenUsers(self.viewer, self.loaders, self.needs)
 
+    def give_up(self) -> None:
+        """Ends what is being read for it, because nobody waits for the answer any more."""
+        self.users.close()
+        self.loaders.close()
+
     def fresh(self) -> "Request":
         """A request of the same viewer that has read nothing yet."""
         return Request(viewer=self.viewer, store=self.store, now=self.now, policy=self.policy)

@@ -148,6 +148,12 @@ class SeenUsers:
 
         return BatchLoader(batch)
 
+    def close(self) -> None:
+        """Ends what is being read."""
+        for loader in list(self.__dict__.values()):
+            if isinstance(loader, BatchLoader):
+                loader.close()
+
     async def seen(self, users: Sequence[User | None]) -> list[SeenUser | None]:
         """The users in the same order, nothing for those who are not there."""
         viewer, views = self._viewer, self._views_of_all

@@ -183,6 +183,15 @@ class FederatedSchema(CompiledSchema, Schema):
         assert compiled is not None
         return self._costs.actual(compiled.document, compiled.operation_name, data)
 
+    def cost_if_valid(self, found: Found, variable_values: Mapping[str, Any] | None) -> float:
+        """The estimated cost of an operation, at least 1, which is what costs nothing or is wrong.
+
+        An error in its variables is told when it is executed.
+        """
+        if found.operation.compiled is None:
+            return 1.0
+        return max(1.0, self.cost_of(found, {**(variable_values or {}), **found.literals}))
+
     def cost_of(self, found: Found, variable_values: Mapping[str, Any]) -> float:
         """The estimated cost of a valid operation, its literals among the values."""
         operation = found.operation

@@ -18,8 +18,10 @@ from resolvers.caching import CacheTags
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
+from server.budgets import Budgets
 from server.callback import Callbacks
 from server.callers import Callers
+from server.deadlines import Deadlines
 from server.documents import Documents
 from server.event_stream import EventStreamEndpoint
 from server.explorer import Session, explorer_routes
@@ -27,6 +29,7 @@ from server.http import GraphQLEndpoint
 from server.identity import Identity
 from server.manifests import read_manifest
 from server.operations import Operations
+from server.rates import RateLimits
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
@@ -83,19 +86,36 @@ def create_app(
         )
 
     documents = documents_of(settings, schema)
+    budgets = Budgets(
+        entities=settings.max_in_flight_entities,
+        queries=settings.max_in_flight_queries,
+        mutations=settings.max_in_flight_mutations,
+        subscriptions=settings.max_subscriptions,
+    )
+    rates = RateLimits(settings.rate_limit_per_user, settings.rate_limit_per_client)
     operations = Operations(
         schema,
         documents,
         make_request,
+        budgets,
+        rates,
         gives_traces=settings.ftv1,
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)
     limit = settings.max_body_bytes
     callers = Callers(identity)
-    http = GraphQLEndpoint(operations, callers, streams, callbacks, max_body_bytes=limit)
+    deadlines = Deadlines(settings.deadline_header, settings.request_timeout_seconds)
+    http = GraphQLEndpoint(operations, callers, streams, callbacks, deadlines, max_body_bytes=limit)
     event_stream = EventStreamEndpoint(operations, callers, streams, max_body_bytes=limit)
-    websocket = WebSocketEndpoint(schema, documents, identity, make_request)
+    websocket = WebSocketEndpoint(
+        schema,
+        documents,
+        identity,
+        make_request,
+        operations,
+        allowed_origins=settings.allowed_origins,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from resolvers.viewer import Viewer
 from server.errors import RequestError
@@ -15,6 +15,13 @@ class Caller:
     """Who sends a request; `viewer` is missing when nobody is signed in."""
 
     viewer: Viewer | None
+    address: str = ""
+    """Where the request comes from; often that of a router or balancer."""
+
+    @property
+    def client(self) -> str:
+        """The client that the token was given to; where it comes from when nobody is signed in."""
+        return f"client {self.viewer.client_id}" if self.viewer else f"address {self.address}"
 
     @property
     def expires_at(self) -> datetime | None:
@@ -31,7 +38,13 @@ class Callers:
     def of(self, request: Request) -> Caller:
         """Who sends it. Raises: RequestError, when its token does not say so."""
         try:
-            return Caller(self._identity.viewer(request.headers.get("authorization")))
+            viewer = self._identity.viewer(request.headers.get("authorization"))
         except InvalidToken as error:
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise RequestError(401, "UNAUTHENTICATED", str(error), challenge) from error
+        return Caller(viewer, address_of(request))
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Where a request or connection comes from; nothing when that is not known."""
+    return connection.client.host if connection.client else ""

@@ -18,6 +18,8 @@ from schema import tracing
 from schema.caching import NO_STORE
 from server.callback import ACCEPTED, PROTOCOL_HEADER, Callbacks
 from server.callers import Caller, Callers
+from server.deadlines import Deadlines
+from server.disconnects import Presence
 from server.errors import RequestError, masked_fault
 from server.operations import (
     READS,
@@ -29,6 +31,7 @@ from server.operations import (
     error_body,
     is_request_error,
 )
+from server.origins import check_site
 from server.requests import (
     EVENT_STREAM,
     GRAPHQL_JSON,
@@ -53,6 +56,7 @@ class GraphQLEndpoint:
         callers: Callers,
         streams: Streams,
         callbacks: Callbacks,
+        deadlines: Deadlines,
         *,
         max_body_bytes: int,
     ) -> None:
@@ -60,6 +64,7 @@ class GraphQLEndpoint:
         self._callers = callers
         self._streams = streams
         self._callbacks = callbacks
+        self._deadlines = deadlines
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +81,7 @@ class GraphQLEndpoint:
             wanted = replace(wanted, stream=None, callback=False)
         if wanted.single is None and wanted.stream is None:
             raise _not_acceptable("An answer", JSON, GRAPHQL_JSON)
+        due = self._deadlines.of(request)
         caller = self._callers.of(request)
         parameters = await parameters_of(request, self._max_body_bytes)
         allowed = READS_AND_WRITES if request.method == "POST" else READS
@@ -84,7 +90,12 @@ class GraphQLEndpoint:
             return await self._stream(parameters, caller, wanted, allowed | SUBSCRIPTIONS)
         try:
             result, headers = await self._operations.execute(
-                parameters, caller, allowed, traced=traced
+                parameters,
+                caller,
+                allowed,
+                traced=traced,
+                due=due,
+                presence=Presence(request.scope),
             )
         except InvalidOperationTypeError as error:
             if error.operation_type is not OperationType.SUBSCRIPTION:
@@ -121,6 +132,7 @@ async def answer_safely(
     wanted = accepted(", ".join(request.headers.getlist("accept")))
     media_type = wanted.single or JSON
     try:
+        check_site(request)
         return await answer(request, wanted)
     except RequestError as error:
         return json_response(error_body(error), error.status, media_type, error.headers)

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any, NamedTuple
 
+from starlette.requests import ClientDisconnect
 from strawberry.schema.exceptions import CannotGetOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -15,10 +16,14 @@ from resolvers.request import Request
 from schema.caching import NO_STORE, cache_extensions, cache_headers
 from schema.federation import TOO_LONG, FederatedSchema
 from schema.users import needs_of
+from server.budgets import Budget, Budgets
 from server.callers import Caller
+from server.disconnects import Presence
 from server.documents import Documents, check_document
 from server.errors import RequestError
+from server.rates import RateLimits
 from server.requests import Parameters
+from store.deadline import Until
 
 Body = dict[str, Any]
 """What a client gets for one result: `errors`, `data`, `extensions`."""
@@ -43,17 +48,30 @@ class Operations:
         schema: FederatedSchema,
         documents: Documents,
         make_request: Callable[..., Request],
+        budgets: Budgets,
+        rates: RateLimits,
         *,
         gives_traces: bool = True,
     ) -> None:
         self._schema = schema
         self._documents = documents
         self._make_request = make_request
+        self._budgets = budgets
+        self._rates = rates
         self._gives_traces = gives_traces
 
     def check(self, parameters: Parameters) -> None:
         """Insists on a valid document that holds the operation. Raises: RequestError."""
         check_document(self._schema, self._documents.text_of(parameters), parameters.name)
+
+    def admit(self, found: Found, parameters: Parameters, caller: Caller) -> Budget:
+        """The budget that an operation takes from. Raises: RequestError, when it may not."""
+        budget = self._budgets.of(found, parameters.name)
+        budget.check()
+        if self._rates.are_set:
+            cost = self._schema.cost_if_valid(found, parameters.variables)
+            self._rates.take(caller.viewer, caller.client, cost)
+        return budget
 
     async def execute(
         self,
@@ -61,27 +79,39 @@ class Operations:
         caller: Caller,
         allowed: frozenset[OperationType],
         *,
+        due: float,
+        presence: Presence,
         traced: bool = False,
     ) -> Outcome:
         """What came of a query or mutation; with a trace in its extensions when that is wanted.
 
-        Raises: RequestError; InvalidOperationTypeError when the operation is of another type.
+        It is due at a moment of the event loop. A query ends when its client goes away; a mutation
+        goes on, so that it is not left half done.
+
+        Raises: RequestError; ClientDisconnect; InvalidOperationTypeError when the operation is of
+        another type.
         """
         text = self._documents.text_of(parameters)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         found = schema.find(text, parameters.name)
+        budget = self.admit(found, parameters, caller)
         context = self._make_request(caller.viewer, needs_of(found.operation))
+        is_read = budget.kind in ("entities", "queries")
         try:
-            async with asyncio.timeout(context.policy.operation_timeout.total_seconds()):
-                result = await schema.execute(
-                    text,
-                    variable_values=parameters.variables,
-                    operation_name=parameters.name,
-                    context_value=context,
-                    allowed_operation_types=allowed,
-                    found=found,
-                )
-        except TimeoutError:
+            with budget, Until(due), presence if is_read else nullcontext():
+                async with asyncio.timeout_at(due):
+                    result = await schema.execute(
+                        text,
+                        variable_values=parameters.variables,
+                        operation_name=parameters.name,
+                        context_value=context,
+                        allowed_operation_types=allowed,
+                        found=found,
+                    )
+        except (TimeoutError, ClientDisconnect) as error:
+            context.give_up()
+            if isinstance(error, ClientDisconnect):
+                raise
             raise RequestError(504, "TIMEOUT", TOO_LONG) from None
         except CannotGetOperationTypeError as error:
             raise RequestError(
@@ -119,27 +149,36 @@ class Operations:
         Raises: RequestError, at once.
         """
         text = self._documents.text_of(parameters)
-        return self._follow(text, parameters, caller, allowed)
+        found = self._schema.find(text, parameters.name)
+        budget = self.admit(found, parameters, caller)
+        return self._follow(budget, text, parameters, caller, allowed)
 
     async def _follow(
         self,
+        budget: Budget,
         text: str,
         parameters: Parameters,
         caller: Caller,
         allowed: frozenset[OperationType],
     ) -> AsyncGenerator[Body, None]:
-        results = await self._schema.stream(
-            text,
-            variable_values=parameters.variables,
-            operation_name=parameters.name,
-            context_value=self._make_request(caller.viewer),
-            allowed_operation_types=allowed,
-        )
-        async with aclosing(results):
-            async for result in results:
-                if not isinstance(result, PreExecutionError):
-                    self._documents.learn(parameters, text)
-                yield body_of(result)
+        try:
+            budget.check()
+        except RequestError as error:  # others were there before the first result was asked for
+            yield error_body(error)
+            return
+        with budget:
+            results = await self._schema.stream(
+                text,
+                variable_values=parameters.variables,
+                operation_name=parameters.name,
+                context_value=self._make_request(caller.viewer),
+                allowed_operation_types=allowed,
+            )
+            async with aclosing(results):
+                async for result in results:
+                    if not isinstance(result, PreExecutionError):
+                        self._documents.learn(parameters, text)
+                    yield body_of(result)
 
 
 def is_request_error(result: ExecutionResult) -> bool:

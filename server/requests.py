@@ -25,7 +25,7 @@ MULTIPART = "multipart/mixed"
 
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 MAX_ACCEPT_LENGTH = 4096
-READ_SECONDS = 10.0
+READ_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,13 @@ def accepted(header: str) -> Accepted:
             stream = name
         callback = callback or (name == JSON and parameters.get("callbackspec") == "1.0")
     return Accepted(single, stream, callback)
+
+
+@lru_cache(maxsize=256)
+def is_json(content_type: str) -> bool:
+    """Whether a content type is that of JSON in UTF-8."""
+    name, parameters = _media_type(content_type)
+    return name == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
 async def parameters_of(request: Request, max_body_bytes: int) -> Parameters:
@@ -150,15 +157,9 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
 
 def _check_content_type(header: str) -> None:
-    if not _is_json(header):
+    if not is_json(header):
         message = f"Expected the content type {JSON}, in UTF-8."
         raise RequestError(415, "UNSUPPORTED_MEDIA_TYPE", message)
-
-
-@lru_cache(maxsize=256)
-def _is_json(content_type: str) -> bool:
-    name, parameters = _media_type(content_type)
-    return name == JSON and parameters.get("charset", "utf-8").lower() in ("utf-8", "utf8")
 
 
 def _ranges(header: str) -> Sequence[tuple[str, Mapping[str, str]]]:

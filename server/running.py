@@ -1,13 +1,17 @@
 """Running the application on uvicorn, until a signal stops it."""
 
+import asyncio
 import gc
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import uvicorn
 
 from server.app import create_app
+from server.connections import Connection, Limits
 from server.explorer import Session
 from server.identity import Identity
 from server.settings import Settings
@@ -36,7 +40,7 @@ def run_server(
     app = create_app(settings, store, identity, session=session)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=cast(type[asyncio.Protocol], partial(Connection, limits=_limits(settings))),
         ws="websockets-sansio",
         ws_max_size=settings.max_body_bytes,
         log_config=None,
@@ -52,6 +56,10 @@ def run_server(
         server.run([listening])
     except KeyboardInterrupt:
         return
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(header_bytes=settings.max_header_bytes, headers=settings.max_headers)
 
 
 class _Server(uvicorn.Server):

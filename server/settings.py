@@ -22,6 +22,9 @@ from guard import Limits
 from resolvers.request import Policy
 from schema.sdl import Profile
 from server.addresses import is_this_machine, parse_address
+from server.deadlines import ENVOY_HEADER
+from server.origins import parse_origin
+from server.rates import parse_rate
 
 PREFIX = "USERGRAPH_"
 LIMITS = Limits()
@@ -40,8 +43,23 @@ def _check_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _check_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(parse_origin, texts))
+
+
+def _check_rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_check_rate)]
+"""So many in a time, as `server/rates.py` reads it."""
+
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Texts in one variable, separated by commas or spaces."""
+
+OriginList = Annotated[TextList, AfterValidator(_check_origins)]
+"""Origins in one variable, separated by commas or spaces."""
 
 AddressList = Annotated[TextList, AfterValidator(_check_addresses)]
 """Addresses of `server/addresses.py` in one variable, separated by commas or spaces."""
@@ -101,6 +119,41 @@ class Settings(BaseSettings):
 
     request_timeout_seconds: float = Field(
         10.0, gt=0, le=30, description="The longest time for one request, in seconds."
+    )
+    deadline_header: str = Field(
+        ENVOY_HEADER,
+        pattern=r"^[A-Za-z0-9-]{1,100}$",
+        description="Header in which the router gives the milliseconds that are left "
+        "for a request.",
+    )
+    max_header_bytes: int = Field(
+        32_768, ge=1000, le=1_000_000, description="The most bytes of a request's head."
+    )
+    max_headers: int = Field(100, ge=10, le=1000, description="The most headers of a request.")
+    max_in_flight_entities: int = Field(
+        256, ge=1, description="The most queries with _entities that are carried out at once."
+    )
+    max_in_flight_queries: int = Field(
+        256, ge=1, description="The most other queries that are carried out at once."
+    )
+    max_in_flight_mutations: int = Field(
+        64, ge=1, description="The most mutations that are carried out at once."
+    )
+    max_subscriptions: int = Field(
+        5000, ge=1, description="The most subscriptions that are open at once, over all transports."
+    )
+    rate_limit_per_user: Rate | None = Field(
+        None, description="The most that one user may ask for, as in 1000/minute; none by default."
+    )
+    rate_limit_per_client: Rate | None = Field(
+        None,
+        description="The same for a client, by the client_id of its token; "
+        "for the anonymous, by address.",
+    )
+    allowed_origins: OriginList = Field(
+        (),
+        description="Other origins, separated by commas or spaces, whose pages may open "
+        "WebSockets, as in https://app.example.",
     )
     execution: Literal["compiled", "reference"] = Field(
         "compiled",

@@ -1,7 +1,7 @@
 """GraphQL over WebSocket: `graphql-transport-ws`, for subscriptions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,13 +18,16 @@ from strawberry.http.exceptions import NonJsonMessageReceived, WebSocketDisconne
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types.unset import UnsetType
 
+from execution.cache import Found
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
+from server.budgets import Budget
+from server.callers import Caller, address_of
 from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.identity import Identity, InvalidToken, seconds_until
-from server.operations import error_body
-from server.requests import parameters_from
+from server.operations import Operations, error_body
+from server.requests import Parameters, parameters_from
 
 INIT_TIMEOUT = timedelta(seconds=3)
 MAX_SUBSCRIPTIONS = 20
@@ -58,6 +61,8 @@ class StrictAdapter(ASGIWebSocketAdapter):
                 raise NonJsonMessageReceived
             if message["type"] in IDENTIFIED and not isinstance(message.get("id"), str):
                 raise NonJsonMessageReceived
+            if message["type"] == "complete":
+                self._release(message)
             if message["type"] != "subscribe":
                 yield message
             elif not self._is_acknowledged:
@@ -68,16 +73,21 @@ class StrictAdapter(ASGIWebSocketAdapter):
     async def send_json(self, message: Mapping[str, Any]) -> None:
         """Sends a message, unless the client is gone; its errors have a code."""
         self._is_acknowledged = self._is_acknowledged or message["type"] == "connection_ack"
+        if message["type"] in ("complete", "error"):
+            self._release(message)
         for error in message["payload"] if message["type"] == "error" else ():
             # The one error that is not made here: too many operations at a time.
             error.setdefault("extensions", {"code": "TOO_MANY_OPERATIONS"})
-        with suppress(WebSocketDisconnect, WebSocketDisconnected):
-            await super().send_json(message)
+        await self._send(message)
 
     async def close(self, code: int, reason: str) -> None:
         """Closes the connection, unless the client did."""
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
             await super().close(code, reason)
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        with suppress(WebSocketDisconnect, WebSocketDisconnected):
+            await super().send_json(message)
 
     async def _operation(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """What to carry out; nothing when it was refused."""
@@ -88,16 +98,40 @@ class StrictAdapter(ASGIWebSocketAdapter):
             raise NonJsonMessageReceived from error
         try:
             text = view.documents.text_of(parameters)
-            check_document(cast(FederatedSchema, view.schema), text, parameters.name)
+            check_document(view.schema, text, parameters.name)
+            self._take(view, message["id"], view.schema.find(text, parameters.name), parameters)
         except RequestError as error:
             errors = error_body(error)["errors"]
-            await self.send_json({"id": message["id"], "type": "error", "payload": errors})
+            await self._send({"id": message["id"], "type": "error", "payload": errors})
             return None
         return {
             "query": text,
             "variables": parameters.variables,
             "operationName": parameters.name,
         }
+
+    def _take(
+        self, view: "WebSocketEndpoint", key: str, found: Found, parameters: Parameters
+    ) -> None:
+        """Takes from a budget, until the operation ends. Raises: RequestError."""
+        if key in self._budgets:  # in use: the connection will close with 4409
+            return
+        viewer = self.ws.scope["state"]["connection"].viewer
+        caller = Caller(viewer, address_of(self.ws))
+        budget = view.operations.admit(found, parameters, caller)
+        budget.__enter__()
+        self._budgets[key] = budget
+
+    def _release(self, message: Mapping[str, Any]) -> None:
+        budget = self._budgets.pop(message.get("id", ""), None)
+        if budget is not None:
+            budget.__exit__(None, None, None)
+
+    @property
+    def _budgets(self) -> dict[str, Budget]:
+        """The budgets of this connection's operations, by their ids."""
+        taken: dict[str, Budget] = self.ws.scope["state"]["budgets"]
+        return taken
 
 
 class WebSocketEndpoint(GraphQL[Connection, None]):
@@ -111,6 +145,9 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         documents: Documents,
         identity: Identity,
         make_request: Callable[[Viewer | None], Request],
+        operations: Operations,
+        *,
+        allowed_origins: Sequence[str] = (),
     ) -> None:
         super().__init__(
             schema,
@@ -118,8 +155,11 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
             connection_init_wait_timeout=INIT_TIMEOUT,
             max_subscriptions_per_connection=MAX_SUBSCRIPTIONS,
+            allowed_origins=allowed_origins,
         )
+        self.schema: FederatedSchema = schema
         self.documents = documents
+        self.operations = operations
         self._identity = identity
         self._make_request = make_request
 
@@ -128,11 +168,14 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         return orjson.loads(data)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one connection to its end."""
-        scope["state"] = {}
+        """Serves one connection to its end; one of another site's page is refused with 403."""
+        budgets: dict[str, Budget] = {}
+        scope["state"] = {"budgets": budgets}
         try:
             await super().__call__(scope, receive, send)
         finally:
+            for budget in budgets.values():
+                budget.__exit__(None, None, None)
             connection: Connection | None = scope["state"].get("connection")
             if connection and connection.expiry:
                 connection.expiry.cancel()

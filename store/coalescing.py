@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from store.deadline import deadline, latest
 from store.driver import stop
 from store.errors import StoreUnavailable
 
@@ -35,13 +36,15 @@ class Waiting(NamedTuple, Generic[K, V]):
     keys: Sequence[K]
     parts: Parts
     answer: "asyncio.Future[list[V | None]]"
+    deadline: float
 
 
 class CoalescedReads(Generic[K, V]):
     """Reads of one kind, by key.
 
     `command` gives the values that exist for some distinct keys, with at least these parts. Values
-    are shared between readers: nobody may change them.
+    are shared between readers: nobody may change them. A command goes on for as long as one of its
+    readers waits: it has the latest of their deadlines.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class CoalescedReads(Generic[K, V]):
     ) -> None:
         self._command = command
         self._waiting: list[Waiting[K, V]] = []
-        self._under_way: set[asyncio.Task[Mapping[K, V]]] = set()
+        self._under_way: dict[asyncio.Task[Mapping[K, V]], list[Waiting[K, V]]] = {}
         self._is_due = False
 
     def read(self, keys: Sequence[K], parts: Parts = None) -> "asyncio.Future[list[V | None]]":
@@ -62,11 +65,22 @@ class CoalescedReads(Generic[K, V]):
         if not keys:
             answer.set_result([])
             return answer
-        self._waiting.append(Waiting(keys, parts, answer))
+        self._waiting.append(Waiting(keys, parts, answer, deadline()))
         if not self._is_due and len(self._under_way) < IN_FLIGHT:
             self._is_due = True
             loop.call_soon(self._send)
         return answer
+
+    def drop_unwanted(self) -> bool:
+        """Ends commands whose readers are all gone; whether there were any."""
+        unwanted = [
+            command
+            for command, reads in self._under_way.items()
+            if all(read.answer.done() for read in reads)
+        ]
+        for command in unwanted:
+            command.cancel()
+        return bool(unwanted)
 
     async def close(self) -> None:
         """Ends what is under way; whoever still waits is told that the store is closed."""
@@ -79,8 +93,9 @@ class CoalescedReads(Generic[K, V]):
         self._is_due = False
         while len(self._under_way) < IN_FLIGHT and (reads := self._next_reads()):
             keys = list(dict.fromkeys(key for read in reads for key in read.keys))
-            command = asyncio.create_task(self._command(keys, _union(reads)))
-            self._under_way.add(command)
+            with latest(read.deadline for read in reads):
+                command = asyncio.create_task(self._command(keys, _union(reads)))
+            self._under_way[command] = reads
             command.add_done_callback(partial(self._answer, reads))
 
     def _next_reads(self) -> list[Waiting[K, V]]:
@@ -98,7 +113,7 @@ class CoalescedReads(Generic[K, V]):
     def _answer(
         self, reads: Sequence[Waiting[K, V]], command: "asyncio.Task[Mapping[K, V]]"
     ) -> None:
-        self._under_way.discard(command)
+        del self._under_way[command]
         if command.cancelled():
             _fail(reads, StoreUnavailable("the store was closed"))
         elif error := command.exception():

@@ -10,6 +10,7 @@ from typing import Any, Literal
 # motor runs every operation in one thread pool, sized when it is imported.
 os.environ.setdefault("MOTOR_MAX_WORKERS", "48")
 
+import pymongo
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, AsyncMongoClient, IndexModel
 from pymongo.errors import (
@@ -24,6 +25,7 @@ from pymongo.errors import (
 )
 from pymongo.monitoring import CommandListener
 
+from store.deadline import remaining_seconds
 from store.errors import DuplicateKey, HistoryLost, StoreFault, StoreTimeout, StoreUnavailable
 
 DriverName = Literal["motor", "pymongo"]
@@ -34,6 +36,8 @@ DUPLICATE_KEY = 11000
 CANNOT_RESUME = frozenset({9, 260, 280, 286, 50811})
 """Codes of a server that does not understand a resume token, or no longer has what comes next."""
 STOP_SECONDS = 0.5
+GRACE_SECONDS = 0.02
+"""How long after its deadline a command is ended."""
 ONE_REPLY = 100_000
 """Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
@@ -58,6 +62,7 @@ class Database:
         client_class: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         self.name = name
         self.driver: DriverName = driver
+        self._timeout_seconds = timeout_seconds
         with translated():
             self._client = client_class(
                 uri,
@@ -79,7 +84,7 @@ class Database:
 
     def collection(self, name: str) -> "Collection":
         """The collection of this name."""
-        return Collection(self._database[name], self.driver)
+        return Collection(self._database[name], self.driver, self._timeout_seconds)
 
     async def ping(self) -> Document:
         """The server's own description of itself (`hello`).
@@ -106,10 +111,11 @@ class Database:
 class Collection:
     """One collection: reads give plain documents, writes say whether they found their document."""
 
-    def __init__(self, handle: Any, driver: DriverName) -> None:
+    def __init__(self, handle: Any, driver: DriverName, timeout_seconds: float) -> None:
         self.name: str = handle.name
         self._handle = handle
         self._driver = driver
+        self._timeout_seconds = timeout_seconds
 
     async def find(
         self,
@@ -122,7 +128,7 @@ class Collection:
     ) -> list[Document]:
         """The matching documents, ascending by `sort`, at most `limit` (0: all)."""
         projection = dict.fromkeys(only, True) or dict.fromkeys(without, False) or None
-        with translated():
+        with self._in_time():
             cursor = self._handle.find(where, projection, limit=limit, batch_size=ONE_REPLY)
             if sort:
                 cursor = cursor.sort(sort, ASCENDING)
@@ -139,13 +145,13 @@ class Collection:
     async def find_one(self, key: str, *, without: Sequence[str] = ()) -> Document | None:
         """The document with this `_id`, or nothing."""
         projection = dict.fromkeys(without, False) or None
-        with translated():
+        with self._in_time():
             document: Document | None = await self._handle.find_one({"_id": key}, projection)
             return document
 
     async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
         """What the pipeline gives."""
-        with translated():
+        with self._in_time():
             cursor = self._handle.aggregate(list(pipeline), batchSize=ONE_REPLY)
             if self._driver == "pymongo":
                 cursor = await cursor
@@ -157,12 +163,12 @@ class Collection:
 
         Raises: DuplicateKey when its `_id` is taken.
         """
-        with translated():
+        with self._in_time():
             await self._handle.insert_one(document)
 
     async def insert_new(self, documents: Sequence[Document]) -> list[str]:
         """Writes those of the documents whose `_id` is free; gives the `_id`s of the others."""
-        with translated():
+        with self._in_time():
             try:
                 await self._handle.insert_many(documents, ordered=False)
             except BulkWriteError as error:
@@ -179,25 +185,25 @@ class Collection:
 
         Raises: DuplicateKey when an upsert meets a document that the rest of the filter excludes.
         """
-        with translated():
+        with self._in_time():
             result = await self._handle.update_one(where, change, upsert=upsert)
             return bool(result.matched_count or result.upserted_id is not None)
 
     async def delete(self, where: Filter) -> bool:
         """Deletes the one matching document; false when there was none."""
-        with translated():
+        with self._in_time():
             result = await self._handle.delete_one(where)
             return bool(result.deleted_count)
 
     async def ensure_indexes(self, indexes: Sequence[IndexModel]) -> None:
         """Creates the indexes that are missing."""
         if indexes:
-            with translated():
+            with self._in_time():
                 await self._handle.create_indexes(list(indexes))
 
     async def index_names(self) -> set[str]:
         """The names of the indexes that exist."""
-        with translated():
+        with self._in_time():
             cursor = self._handle.list_indexes()
             if self._driver == "pymongo":
                 cursor = await cursor
@@ -221,6 +227,20 @@ class Collection:
                 stream = await stream
             async with stream:
                 yield stream
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Ends a command with the deadline, where that is before the client's own time limit.
+
+        A little later: whoever waits is told first, and may be told more than that it failed.
+        """
+        seconds = remaining_seconds() + GRACE_SECONDS
+        with translated():
+            if seconds >= self._timeout_seconds:
+                yield
+            else:
+                with pymongo.timeout(max(seconds, GRACE_SECONDS)):  # 0 would be no limit at all
+                    yield
 
 
 async def stop(task: asyncio.Future[Any]) -> None:

@@ -5,8 +5,9 @@ A row says who claimed a handle; whether the claim is good is written in the use
 nothing once its lease is over, and the next claim takes it.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
@@ -51,6 +52,10 @@ class Handles:
                 for claim in claims
             ]
         )
+
+    def reads(self) -> Iterator[CoalescedReads[Any, Any]]:
+        """Its coalesced reads."""
+        yield self._reads
 
     async def close(self) -> None:
         """Ends the reads that are under way."""

@@ -4,9 +4,10 @@ An edge's `order` is its time counted backwards with the listed user behind it: 
 string keeps a place in the list while edges come and go, and ascending means newest first.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from pymongo import IndexModel
 
@@ -88,6 +89,11 @@ class EdgeList:
         """Those of the (owner, other) pairs that have an edge; one shared command."""
         found = await self._existing.read([pair_key(*pair) for pair in pairs])
         return {pair for pair, is_there in zip(pairs, found, strict=True) if is_there}
+
+    def reads(self) -> Iterator[CoalescedReads[Any, Any]]:
+        """Its coalesced reads."""
+        yield self._existing
+        yield from self._first_pages.values()
 
     async def close(self) -> None:
         """Ends the reads that are under way."""

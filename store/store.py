@@ -1,6 +1,8 @@
 """The store: every collection of one database behind one door."""
 
+import asyncio
 from collections.abc import Sequence
+from itertools import chain
 
 from pymongo import IndexModel
 from pymongo.monitoring import CommandListener
@@ -16,6 +18,8 @@ from store.lists import EdgeList
 from store.revisions import Revisions
 from store.users import Users
 
+DROP_SECONDS = 0.05
+
 
 class Store:
     """Users and their revisions, handles, follows, blocks, idempotency keys, and what changed."""
@@ -30,6 +34,7 @@ class Store:
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
+        self._dropping: asyncio.TimerHandle | None = None
 
     @classmethod
     def connect(
@@ -68,6 +73,15 @@ class Store:
         """Deletes the whole database."""
         await self._database.drop()
 
+    def drop_unwanted_soon(self) -> None:
+        """Ends commands that nobody waits for any more, a moment later: for all who leave by then.
+
+        PyMongo sometimes swallows a cancellation: so it looks again, until there are none.
+        """
+        if self._dropping is None:
+            loop = asyncio.get_running_loop()
+            self._dropping = loop.call_later(DROP_SECONDS, self._drop_unwanted)
+
     async def close(self) -> None:
         """Stops the change feed, ends reads and closes every connection."""
         await self.changes.close()
@@ -85,6 +99,13 @@ class Store:
             (self.idempotency.collection, self.idempotency.indexes),
             *((edges.collection, edges.indexes) for edges in self._lists()),
         ]
+
+    def _drop_unwanted(self) -> None:
+        self._dropping = None
+        lists = (edges.reads() for edges in self._lists())
+        every = chain(self.users.reads(), self.handles.reads(), *lists)
+        if any([reads.drop_unwanted() for reads in every]):
+            self.drop_unwanted_soon()
 
     def _lists(self) -> tuple[EdgeList, ...]:
         return self.follows.following, self.follows.followers, self.blocks.blocked

@@ -1,7 +1,7 @@
 """Users: one document each, read by key, changed by one guarded update that carries its event."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -167,6 +167,10 @@ class Users:
             {"_id": user_id},
             {"$set": {"counts.followers": followers, "counts.following": following}},
         )
+
+    def reads(self) -> Iterator[CoalescedReads[Any, Any]]:
+        """Its coalesced reads."""
+        yield from (self._reads, self._reads_with_revisions)
 
     async def close(self) -> None:
         """Ends the reads that are under way."""

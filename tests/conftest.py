@@ -18,6 +18,7 @@ from store.driver import DriverName
 from store.engine import start_engine
 from store.records import Document
 from store.store import Store
+from tests.proxy import Proxy, proxied
 from tests.subgraph import Clock, Subgraph
 
 RUN = f"usergraph_test_{uuid4().hex[:12]}"
@@ -172,3 +173,17 @@ async def subgraph(settings: Settings, store: Store, clock: Clock) -> AsyncItera
     subgraph = Subgraph(settings, store, clock)
     async with subgraph.http:
         yield subgraph
+
+
+@pytest.fixture
+async def behind_proxy(
+    subgraph: Subgraph, mongodb_uri: str, driver: DriverName, commands: Commands
+) -> AsyncIterator[tuple[Proxy, Subgraph]]:
+    """A proxy, and the subgraph over the same database behind it."""
+    async with proxied(mongodb_uri) as (proxy, uri):
+        name = subgraph.store._database.name
+        store = Store.connect(uri, name, driver=driver, listeners=[commands])
+        behind = Subgraph(subgraph.settings, store, subgraph.clock)
+        async with behind.http:
+            yield proxy, behind
+    await store.close()  # motor's blocks the event loop, which the proxy needs

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from server.connections import Connection, Limits
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -16,11 +20,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[str]:
+async def listening(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator[str]:
     """The application on a free port; gives `127.0.0.1:PORT`."""
     config = uvicorn.Config(
         app,
         port=0,
+        backlog=2048,
+        http=cast(type[asyncio.Protocol], partial(Connection, limits=limits)),
+        timeout_keep_alive=75,
         lifespan="off",
         log_config=None,
         ws="websockets-sansio",

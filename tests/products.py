@@ -15,12 +15,15 @@ from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.sdl import Profile
 from server.app import utc_now
+from server.budgets import Budgets
 from server.callback import Callbacks
 from server.callers import Callers
+from server.deadlines import Deadlines
 from server.documents import Documents
 from server.http import GraphQLEndpoint
 from server.identity import identity_of
 from server.operations import Operations
+from server.rates import RateLimits
 from server.settings import Settings
 from server.streams import Streams
 from store.coalescing import Parts
@@ -291,10 +294,11 @@ def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
         return Request(viewer=viewer, store=store, now=utc_now)
 
     endpoint = GraphQLEndpoint(
-        Operations(schema, Documents(), make_request),
+        Operations(schema, Documents(), make_request, Budgets(), RateLimits()),
         Callers(identity_of(Settings(data_dir=data_dir))),
         Streams(heartbeat_seconds=10),
         Callbacks(()),
+        Deadlines(),
         max_body_bytes=1_000_000,
     )
     return Starlette(routes=[Route("/graphql", endpoint)])
