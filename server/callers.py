@@ -47,4 +47,5 @@ class Callers:
 
 def address_of(connection: HTTPConnection) -> str:
     """Where a request or connection comes from; nothing when that is not known."""
-    return connection.client.host if connection.client else ""
+    client = connection.scope.get("client")
+    return str(client[0]) if client else ""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC
 from typing import Any, Literal
 
@@ -37,7 +37,7 @@ CANNOT_RESUME = frozenset({9, 260, 280, 286, 50811})
 """Codes of a server that does not understand a resume token, or no longer has what comes next."""
 STOP_SECONDS = 0.5
 GRACE_SECONDS = 0.02
-"""How long after its deadline a command is ended."""
+"""How long after its deadline a command is ended: whoever waits for it is told first."""
 ONE_REPLY = 100_000
 """Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
@@ -228,19 +228,10 @@ class Collection:
             async with stream:
                 yield stream
 
-    @contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Ends a command with the deadline, where that is before the client's own time limit.
-
-        A little later: whoever waits is told first, and may be told more than that it failed.
-        """
+    def _in_time(self) -> AbstractContextManager[None]:
+        """Ends a command with the deadline, where that is before the client's own time limit."""
         seconds = remaining_seconds() + GRACE_SECONDS
-        with translated():
-            if seconds >= self._timeout_seconds:
-                yield
-            else:
-                with pymongo.timeout(max(seconds, GRACE_SECONDS)):  # 0 would be no limit at all
-                    yield
+        return translated() if seconds >= self._timeout_seconds else _limited(seconds)
 
 
 async def stop(task: asyncio.Future[Any]) -> None:
@@ -270,6 +261,12 @@ def translated() -> Iterator[None]:
         raise StoreFault(f"{error.code}: {error}") from error
     except PyMongoError as error:
         raise StoreFault(_brief(error)) from error
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    with translated(), pymongo.timeout(max(seconds, GRACE_SECONDS)):  # 0 would be no limit at all
+        yield
 
 
 @contextmanager
