@@ -5,8 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, nullcontext
 from typing import Any, NamedTuple
 
+from graphql import OperationType as CoreOperationType
 from starlette.requests import ClientDisconnect
-from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
@@ -94,6 +95,8 @@ class Operations:
         text = self._documents.text_of(parameters)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         found = schema.find(text, parameters.name)
+        if found.operation.type is CoreOperationType.SUBSCRIPTION:  # it is counted when followed
+            raise InvalidOperationTypeError(OperationType.SUBSCRIPTION)
         budget = self.admit(found, parameters, caller)
         context = self._make_request(caller.viewer, needs_of(found.operation))
         is_read = budget.kind in ("entities", "queries")
