@@ -162,7 +162,7 @@ class Mailbox:
         try:
             answer = await self._client.post(self.url, json=entries, headers=headers)
         except httpx.HTTPError as error:
-            self._complain(f"cannot be reached ({type(error).__name__}: {error})")
+            self._complain(f"cannot be reached ({type(error).__name__})")
             return False
         if answer.is_success:
             self._complain("")
@@ -170,15 +170,16 @@ class Mailbox:
         hint = (
             "; is USERGRAPH_INVALIDATION_KEY its shared_key?" if answer.status_code == 401 else ""
         )
-        self._complain(f"answers {answer.status_code}{hint} {answer.text[:200]}".rstrip())
+        self._complain(f"answers {answer.status_code}{hint}")
         return False
 
     def _complain(self, complaint: str) -> None:
         """Logs what is wrong with the router once, and once that it is over."""
+        said = {"router": self.url, "failure": complaint or None}
         if complaint and complaint != self._complaint:
-            logger.error("router %s %s; it is told again until it agrees", self.url, complaint)
+            logger.error("a router is told again until it agrees", extra=said)
         elif self._complaint and not complaint:
-            logger.info("router %s takes invalidations again", self.url)
+            logger.info("a router takes invalidations again", extra=said)
         self._complaint = complaint
 
 
@@ -201,11 +202,11 @@ class Invalidation:
             try:
                 await self._read()
             except HistoryLost as lost:
-                logger.warning("changes were lost, the whole subgraph is invalidated: %s", lost)
+                logger.warning("changes were lost: the subgraph is invalidated", exc_info=lost)
                 self._position = self._position._replace(place=None)
                 self._audience = frozenset()
             except StoreFault as fault:
-                logger.error("the changes cannot be followed, trying again: %s", fault)
+                logger.error("the changes cannot be followed, trying again", exc_info=fault)
             await asyncio.sleep(STREAM_PAUSE_SECONDS)
 
     async def keep_forever(self) -> None:
@@ -236,7 +237,9 @@ class Invalidation:
         self._advance(stream.place)
         for mailbox in self.mailboxes:
             if mailbox.url not in self._audience:
-                logger.info("router %s is to forget all of this subgraph", mailbox.url)
+                logger.info(
+                    "a router is to forget all of this subgraph", extra={"router": mailbox.url}
+                )
                 mailbox.add_everything(self._position)
                 self._last_news = self._position
         self._audience = frozenset(mailbox.url for mailbox in self.mailboxes)
@@ -256,7 +259,7 @@ class Invalidation:
         try:
             await self._history.keep_progress(self._name, place, urls)
         except StoreFault as fault:
-            logger.warning("progress could not be kept, trying again: %s", fault)
+            logger.warning("progress could not be kept, trying again", exc_info=fault)
         else:
             self._kept, self._kept_at = told, time.monotonic()
 

@@ -37,7 +37,7 @@ async def repair_forever(
         try:
             repaired = await repair(store, now())
             if repaired:
-                logger.info("repaired %d half-done writes", repaired)
+                logger.info("repaired half-done writes", extra={"counted": repaired})
         except StoreFault as fault:
-            logger.warning("repair failed and will be tried again: %s", fault)
+            logger.warning("repair failed and will be tried again", exc_info=fault)
         await asyncio.sleep(every_seconds)

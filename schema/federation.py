@@ -5,8 +5,6 @@ Source: Apollo Federation subgraph specification, version 2.
 
 import asyncio
 import copy
-import logging
-import secrets
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -17,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import strawberry
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLID,
     GraphQLSchema,
@@ -65,13 +64,12 @@ from schema.field_sets import (
     merged,
     required_shape,
 )
+from schema.incidents import incident_of
 from schema.sdl import VERSION, Profile, sdl_of
 from schema.tracing import Tracing
 from store.errors import StoreFault
 
 TOO_LONG = "It took too long; a mutation may have been carried out."
-
-logger = logging.getLogger(__name__)
 
 
 class EntityError(TypeError):
@@ -409,8 +407,9 @@ def _bad_representation(expected: str) -> ValidationRefusal:
 
 
 def _hide(error: GraphQLError, code: str, message: str) -> None:
-    incident = secrets.token_hex(6)
-    logger.error("incident %s at %s", incident, error.path, exc_info=error.original_error)
+    node = error.nodes[0] if error.nodes else None
+    field = node.name.value if isinstance(node, FieldNode) else None
+    incident = incident_of(error.original_error, field)
     error.message = f"{message} (incident {incident})."
     error.extensions = {"code": code, "incident": incident}
 

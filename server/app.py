@@ -12,6 +12,7 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from pipelines.repair import repair_forever
 from resolvers.caching import CacheTags
@@ -24,6 +25,7 @@ from server.callers import Callers
 from server.deadlines import Deadlines
 from server.documents import Documents
 from server.event_stream import EventStreamEndpoint
+from server.exchanges import Exchanges
 from server.explorer import Session, explorer_routes
 from server.http import GraphQLEndpoint
 from server.identity import Identity
@@ -44,16 +46,19 @@ ENDPOINT = "/graphql"
 class Application(Starlette):
     """The routes; requests for the endpoint itself take the shortest way to it."""
 
-    def __init__(self, endpoint: ASGIApp, **parts: Any) -> None:
+    def __init__(self, endpoint: ASGIApp, exchanges: Exchanges, **parts: Any) -> None:
         super().__init__(**parts)
         self._endpoint = endpoint
+        self._exchanges = exchanges
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or carries one connection."""
         if scope["type"] == "http" and scope["path"] == ENDPOINT:
-            await self._endpoint(scope, receive, send)
-        else:
+            await self._exchanges.observe(self._endpoint, scope, receive, send)
+        elif scope["type"] == "lifespan":
             await super().__call__(scope, receive, send)
+        else:
+            await self._exchanges.observe(super().__call__, scope, receive, send)
 
 
 def utc_now() -> datetime:
@@ -67,9 +72,12 @@ def create_app(
     identity: Identity,
     *,
     session: Session | None = None,
+    logger: FilteringBoundLogger | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Starlette:
     """The subgraph over a store; with a session it serves the explorer too.
+
+    The logger takes a line for every request, as far as the settings want any.
 
     Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
     closed before: a stream goes on for ever.
@@ -115,6 +123,7 @@ def create_app(
         make_request,
         operations,
         allowed_origins=settings.allowed_origins,
+        messages_per_second=settings.ws_messages_per_second,
     )
 
     @asynccontextmanager
@@ -135,7 +144,9 @@ def create_app(
         Route("/health/ready", partial(_ready, store)),
         *(explorer_routes(session) if session else ()),
     ]
-    app = Application(http, routes=routes, lifespan=lifespan)
+    paths = [route.path for route in routes if isinstance(route, Route)]
+    exchanges = Exchanges(paths, logger, settings.access_log)
+    app = Application(http, exchanges, routes=routes, lifespan=lifespan)
     app.state.streams = streams
     app.state.callbacks = callbacks
     return app

@@ -307,7 +307,8 @@ class Callbacks:
             await self._deliver(callback, "complete", seconds=seconds, **errors)
         except Undelivered as error:
             logger.info(
-                "%s did not take the end of a subscription: %s", callback.address.origin, error
+                "a router did not take the end of a subscription",
+                extra={"router": callback.address.origin, "failure": str(error)},
             )
 
     async def _deliver(
@@ -392,7 +393,10 @@ async def _work(callback: Callback, work: Coroutine[Any, Any, None]) -> None:
         await work
     except Undelivered as error:
         if error.status != 404:  # which is how a router says that it wants no more
-            logger.warning("A subscription of %s ends: %s", callback.address.origin, error)
+            logger.warning(
+                "a subscription ends: its router does not take results",
+                extra={"router": callback.address.origin, "failure": str(error)},
+            )
         callback.end(UNTOLD)
     except Exception:
         fault = masked_fault()
@@ -404,7 +408,7 @@ async def _finish(results: AsyncGenerator[Mapping[str, Any], None]) -> None:
         async with asyncio.timeout(CLOSE_SECONDS):
             await results.aclose()
     except Exception:
-        logger.exception("The results of a subscription did not close")
+        logger.exception("the results of a subscription did not close")
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -24,6 +24,11 @@ class Caller:
         return f"client {self.viewer.client_id}" if self.viewer else f"address {self.address}"
 
     @property
+    def client_id(self) -> str | None:
+        """The application that the viewer's token was given to."""
+        return self.viewer.client_id if self.viewer else None
+
+    @property
     def expires_at(self) -> datetime | None:
         """When the viewer's token expires."""
         return self.viewer.expires_at if self.viewer else None

@@ -1,7 +1,6 @@
 """The command line: `usergraph serve | invalidate | seed | token | schema ... | plan | doctor`."""
 
 import asyncio
-import logging
 import re
 import signal
 import socket
@@ -26,6 +25,7 @@ from server.examples import examples
 from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import Identity, identity_of
+from server.logs import begin_logging
 from server.manifests import ManifestError
 from server.plan import NotPlanned, plan_lines, variables_of
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
@@ -60,7 +60,7 @@ app.add_typer(schema_app, name="schema")
 def serve() -> None:
     """Serve the subgraph; without a database of your own, on sample data."""
     settings = _settings()
-    _log(settings)
+    logger = begin_logging(settings.log_level, settings.log_format)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     listening = _listen(settings)
     port = listening.getsockname()[1]
@@ -81,6 +81,7 @@ def serve() -> None:
             identity,
             session,
             listening,
+            logger=logger,
             greet=lambda: print(greeting(settings, address, token), flush=True),
         )
 
@@ -90,7 +91,7 @@ def invalidate() -> None:
     """Tell routers which users change, so that they forget what they cached; until stopped."""
     settings = _settings()
     routers = _routers(settings)
-    _log(settings)
+    begin_logging(settings.log_level, settings.log_format)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _store(settings) as open_store, suppress(KeyboardInterrupt):
         print(f"Telling changes to {', '.join(routers.urls)}; Ctrl-C stops it.", flush=True)
@@ -213,14 +214,6 @@ def doctor() -> None:
         print(finding)
     if not all(finding.is_good for finding in findings):
         raise typer.Exit(1)
-
-
-def _log(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells every request
 
 
 def _routers(settings: Settings) -> Routers:

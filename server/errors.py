@@ -1,11 +1,10 @@
 """What is wrong with a request before or besides its operation: an HTTP status and a code."""
 
-import logging
-import secrets
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from schema.incidents import incident_of
 
 
 class RequestError(Exception):
@@ -37,7 +36,6 @@ def bad_request(message: str) -> RequestError:
 
 def masked_fault() -> RequestError:
     """What says that something failed here; logs the exception that is being handled."""
-    incident = secrets.token_hex(6)
-    logger.exception("incident %s", incident)
+    incident = incident_of(sys.exception())
     message = f"Something went wrong here (incident {incident})."
-    return RequestError(500, "INTERNAL_SERVER_ERROR", message)
+    return RequestError(500, "INTERNAL_SERVER_ERROR", message, details={"incident": incident})

@@ -21,6 +21,7 @@ from server.callers import Caller, Callers
 from server.deadlines import Deadlines
 from server.disconnects import Presence
 from server.errors import RequestError, masked_fault
+from server.exchanges import note_code
 from server.operations import (
     READS,
     READS_AND_WRITES,
@@ -102,6 +103,8 @@ class GraphQLEndpoint:
                 message = "Send mutations by POST."
                 raise RequestError(405, "METHOD_NOT_ALLOWED", message, {"Allow": "POST"}) from None
             return await self._stream(parameters, caller, wanted, SUBSCRIPTIONS)
+        if result.errors:
+            note_code((result.errors[0].extensions or {}).get("code"))
         failed = wanted.single == GRAPHQL_JSON and is_request_error(result)
         return json_response(body_of(result), 400 if failed else 200, wanted.single, headers)
 
@@ -135,11 +138,13 @@ async def answer_safely(
         check_site(request)
         return await answer(request, wanted)
     except RequestError as error:
+        note_code(error.code)
         return json_response(error_body(error), error.status, media_type, error.headers)
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception:
         fault = masked_fault()
+        note_code(fault.code)
         return json_response(error_body(fault), fault.status, media_type)
 
 

@@ -22,6 +22,7 @@ from server.callers import Caller
 from server.disconnects import Presence
 from server.documents import Documents, check_document
 from server.errors import RequestError
+from server.exchanges import note_operation
 from server.rates import RateLimits
 from server.requests import Parameters
 from store.deadline import Until
@@ -95,10 +96,12 @@ class Operations:
         text = self._documents.text_of(parameters)
         schema = self._schema.traced if traced and self._gives_traces else self._schema
         found = schema.find(text, parameters.name)
-        if found.operation.type is CoreOperationType.SUBSCRIPTION:  # it is counted when followed
+        operation = found.operation
+        note_operation(text, operation=operation, name=parameters.name, client_id=caller.client_id)
+        if operation.type is CoreOperationType.SUBSCRIPTION:  # it is counted when followed
             raise InvalidOperationTypeError(OperationType.SUBSCRIPTION)
         budget = self.admit(found, parameters, caller)
-        context = self._make_request(caller.viewer, needs_of(found.operation))
+        context = self._make_request(caller.viewer, needs_of(operation))
         is_read = budget.kind in ("entities", "queries")
         try:
             with budget, Until(due), presence if is_read else nullcontext():
@@ -153,6 +156,8 @@ class Operations:
         """
         text = self._documents.text_of(parameters)
         found = self._schema.find(text, parameters.name)
+        operation = found.operation
+        note_operation(text, operation=operation, name=parameters.name, client_id=caller.client_id)
         budget = self.admit(found, parameters, caller)
         return self._follow(budget, text, parameters, caller, allowed)
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import cast
 
 import uvicorn
+from structlog.typing import FilteringBoundLogger
 
 from server.app import create_app
 from server.connections import Connection, Limits
@@ -34,10 +35,11 @@ def run_server(
     session: Session | None,
     listening: socket.socket,
     *,
+    logger: FilteringBoundLogger | None = None,
     greet: Callable[[], None],
 ) -> None:
     """Serves on the socket; calls `greet` once it does, and returns after the last request."""
-    app = create_app(settings, store, identity, session=session)
+    app = create_app(settings, store, identity, session=session, logger=logger)
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], partial(Connection, limits=_limits(settings))),

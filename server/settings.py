@@ -23,6 +23,8 @@ from resolvers.request import Policy
 from schema.sdl import Profile
 from server.addresses import is_this_machine, parse_address
 from server.deadlines import ENVOY_HEADER
+from server.exchanges import AccessLog
+from server.logs import Level, LogFormat
 from server.origins import parse_origin
 from server.rates import parse_rate
 
@@ -76,8 +78,15 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least serious log lines to write."
+    log_level: Level = Field("info", description="The least serious log lines to write.")
+    log_format: LogFormat = Field(
+        "auto",
+        description="json, one object a line; text, for people; auto is text on a terminal.",
+    )
+    access_log: AccessLog = Field(
+        "on",
+        description="A log line for each request: on, off, or slow for those that take a second "
+        "or fail here.",
     )
     explorer: bool | None = Field(
         None,
@@ -233,6 +242,12 @@ class Settings(BaseSettings):
         False, description="Refuse every operation that is not in the manifest."
     )
 
+    ws_messages_per_second: float = Field(
+        50,
+        gt=0,
+        le=10_000,
+        description="How many messages a WebSocket may send in a second; those of two at once.",
+    )
     heartbeat_seconds: float = Field(
         12.0,
         ge=0.05,

@@ -1,6 +1,7 @@
 """GraphQL over WebSocket: `graphql-transport-ws`, for subscriptions."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ INIT_TIMEOUT = timedelta(seconds=3)
 MAX_SUBSCRIPTIONS = 20
 IDENTIFIED = ("subscribe", "complete")
 EXPIRED = 4403
+FLOODED = 4429
+BURST_SECONDS = 2
+MAX_REASON_BYTES = 123
+"""RFC 6455, section 5.5: a control frame holds 125 bytes, two of which are the code."""
 
 
 @dataclass
@@ -44,19 +49,42 @@ class Connection(Request):
     expiry: asyncio.TimerHandle | None = None
 
 
+class Rate:
+    """Lets so many messages through in a second, and those of two seconds at once."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._left = self._most = per_second * BURST_SECONDS
+        self._as_of = time.monotonic()
+
+    def allows(self) -> bool:
+        """Whether one more may come now."""
+        now = time.monotonic()
+        since, self._as_of = now - self._as_of, now
+        self._left = min(self._most, self._left + since * self._per_second) - 1
+        return self._left >= 0
+
+
 class StrictAdapter(ASGIWebSocketAdapter):
     """Lets only messages of the protocol's shape through; others close with 4400.
 
-    An operation that is named instead of given gets its text here.
+    Too many of them close with 4429. An operation that is named gets its text here.
     """
 
     _is_acknowledged = False
+
+    def __init__(self, view: Any, request: WebSocket, response: WebSocket) -> None:
+        super().__init__(view, request, response)
+        self._rate = Rate(view.messages_per_second)
 
     async def iter_json(
         self, *, ignore_parsing_errors: bool = False
     ) -> AsyncGenerator[object, None]:
         """Messages as they come."""
         async for message in super().iter_json(ignore_parsing_errors=ignore_parsing_errors):
+            if not self._rate.allows():
+                await self.close(FLOODED, "Too many messages")
+                return
             if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                 raise NonJsonMessageReceived
             if message["type"] in IDENTIFIED and not isinstance(message.get("id"), str):
@@ -83,7 +111,8 @@ class StrictAdapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Closes the connection, unless the client did."""
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
-            await super().close(code, reason)
+            # A reason may quote what the client sent, and a close frame carries little.
+            await super().close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
 
     async def _send(self, message: Mapping[str, Any]) -> None:
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
@@ -147,6 +176,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         make_request: Callable[[Viewer | None], Request],
         operations: Operations,
         *,
+        messages_per_second: float,
         allowed_origins: Sequence[str] = (),
     ) -> None:
         super().__init__(
@@ -160,6 +190,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         self.schema: FederatedSchema = schema
         self.documents = documents
         self.operations = operations
+        self.messages_per_second = messages_per_second
         self._identity = identity
         self._make_request = make_request
 

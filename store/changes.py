@@ -123,12 +123,12 @@ class ChangeFeed:
             try:
                 await self._follow_stream()
             except StoreFault as fault:
-                logger.warning("no change stream, reading the watched users by key: %s", fault)
+                logger.warning("no change stream, reading the watched users by key", exc_info=fault)
             try:
                 await self._catch_up(list(self._watchers))
                 self._ready.set()
             except StoreFault as fault:
-                logger.warning("watched users could not be read: %s", fault)
+                logger.warning("watched users could not be read", exc_info=fault)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow_stream(self) -> None:

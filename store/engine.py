@@ -74,7 +74,7 @@ class Engine:
                     started = start_engine(self._directory, port=self.port)
                     self._process = started._process or self._process
                 except EngineFault as fault:
-                    logger.error("%s", fault)
+                    logger.error("the embedded engine did not start", exc_info=fault)
 
 
 def start_engine(

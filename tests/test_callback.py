@@ -366,7 +366,9 @@ async def test_a_router_that_went_away_is_given_up(caplog: pytest.LogCaptureFixt
     assert 0.9 < time.monotonic() - started < 2
     assert results.taken == 1
     assert results.closed
-    assert caplog.messages == [f"A subscription of http://{address} ends: no answer (ConnectError)"]
+    [line] = caplog.records
+    assert line.__dict__["router"] == f"http://{address}"
+    assert line.__dict__["failure"] == "no answer (ConnectError)"
     await callbacks.close()
 
 
@@ -451,7 +453,7 @@ async def test_a_fault_is_told_masked(router: Router, caplog: pytest.LogCaptureF
             callbacks.run(callback, broken())
         await until(lambda: not callbacks._open)
     [error] = router.messages[-1]["errors"]
-    incident = caplog.messages[0].removeprefix("incident ")
+    incident = caplog.records[0].__dict__["incident"]
     assert router.actions() == ["check", "next", "complete"]
     assert error == {
         "message": f"Something went wrong here (incident {incident}).",
@@ -784,8 +786,9 @@ async def test_ids_and_verifiers_are_not_logged(
             await until(lambda: not callbacks._open)
     ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
     assert [record.getMessage() for record in ours] == [
-        f"A subscription of http://{router.address} ends: the answer 400"
+        "a subscription ends: its router does not take results"
     ]
+    assert ours[0].__dict__["router"] == f"http://{router.address}"
 
 
 @pytest.mark.parametrize(
