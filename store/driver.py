@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC
@@ -38,6 +39,10 @@ CANNOT_RESUME = frozenset({9, 260, 280, 286, 50811})
 STOP_SECONDS = 0.5
 GRACE_SECONDS = 0.02
 """How long after its deadline a command is ended: whoever waits for it is told first."""
+UNUSABLE = (
+    "the connection string cannot be used: expected mongodb://user:password@host:port/?options, "
+    "with user and password percent-encoded, hosts that are found and options that are known"
+)
 ONE_REPLY = 100_000
 """Documents that one reply may hold: left alone, a server stops at 101 and is asked for more."""
 
@@ -63,7 +68,7 @@ class Database:
         self.name = name
         self.driver: DriverName = driver
         self._timeout_seconds = timeout_seconds
-        with translated():
+        with _connecting(uri):
             self._client = client_class(
                 uri,
                 appname="usergraph",
@@ -267,6 +272,23 @@ def translated() -> Iterator[None]:
 def _limited(seconds: float) -> Iterator[None]:
     with translated(), pymongo.timeout(max(seconds, GRACE_SECONDS)):  # 0 would be no limit at all
         yield
+
+
+@contextmanager
+def _connecting(uri: str) -> Iterator[None]:
+    """Keeps what a driver says of a connection string to itself: it quotes parts of passwords.
+
+    An option that it would warn of and pass over is refused.
+    """
+    behind_hosts = uri.partition("://")[2].partition("/")[2]
+    if "@" in behind_hosts:  # of a password with a slash, which would be taken for a port
+        raise StoreFault(UNUSABLE)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            yield
+    except (PyMongoError, ValueError, TypeError, OSError, UserWarning):
+        raise StoreFault(UNUSABLE) from None
 
 
 @contextmanager
