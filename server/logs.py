@@ -78,9 +78,12 @@ KEYS: Mapping[str, Form] = {
 
 AUDIT_KEYS: Mapping[str, Form] = {
     **KEYS,
+    "at": _text(r"[0-9T:.+-]{1,40}"),
     "who": WORD,
     "kind": WORD,
     "user_id": WORD,
+    "operation": NAME,
+    "document": _text(r"[0-9a-f]{16}"),
     "fields": _each(_text(r"[_A-Za-z0-9.]{1,200}")),
     "users": _number,
     "purpose": _text(r"[\x20-\x7e]{1,100}"),
@@ -117,6 +120,7 @@ def formatter(render: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         processors=[_from_record, only_known, _add_exception, render, _decoded],
         use_get_message=False,
+        pass_foreign_args=True,
     )
 
 
@@ -176,12 +180,15 @@ def _from_record(_: object, __: str, line: EventDict) -> EventDict:
     del line["_from_structlog"]
     given = {key: value for key, value in record.__dict__.items() if key not in _OF_EVERY_RECORD}
     text, counted = (record.msg, 0) if _is_constant(record) else (LEFT_OUT, 1)
+    arguments = line.get("positional_args") or ()
+    audited = _audited(arguments) if record.name == AUDIT else None
+    given.update(audited or {})
     return {
         "timestamp": datetime.fromtimestamp(record.created, UTC),
         "level": record.levelname.lower(),
         "logger": record.name,
         "event": text,
-        "redacted": counted,
+        "redacted": counted if audited else counted + len(arguments),
         **current_facts(),
         **given,
         "exc_info": line.get("exc_info"),
@@ -189,6 +196,15 @@ def _from_record(_: object, __: str, line: EventDict) -> EventDict:
 
 
 _OF_EVERY_RECORD = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
+
+
+def _audited(arguments: Any) -> EventDict | None:
+    """What a line of the audit trail says when it is JSON already: the same keys count."""
+    try:
+        found = orjson.loads(arguments[0])
+    except (LookupError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _is_constant(record: logging.LogRecord) -> bool:

@@ -21,6 +21,8 @@ from store.store import Store
 from tests.proxy import Proxy, proxied
 from tests.subgraph import Clock, Subgraph
 
+pytest_plugins = ["tests.leaks"]
+
 RUN = f"usergraph_test_{uuid4().hex[:12]}"
 """What the databases' names begin with."""
 

@@ -53,7 +53,8 @@ class RunningServer:
     As a context it is started, and no process is left behind.
     """
 
-    def __init__(self, data_dir: Path, **settings: str) -> None:
+    def __init__(self, data_dir: Path, *, program: str = "server.cli", **settings: str) -> None:
+        self._program = program
         self.data_dir = data_dir
         self.log = data_dir / "server.log"
         self.greeting = ""
@@ -104,7 +105,7 @@ class RunningServer:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server.cli", "serve"],
+                [sys.executable, "-m", self._program, "serve"],
                 env={**self._env, "PYTHONPATH": str(Path(__file__).parent.parent)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
