@@ -5,6 +5,7 @@ Source: Apollo Federation subgraph specification, version 2.
 
 import asyncio
 import copy
+import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -70,6 +71,8 @@ from schema.tracing import Tracing
 from store.errors import StoreFault
 
 TOO_LONG = "It took too long; a mutation may have been carried out."
+
+logger = logging.getLogger(__name__)
 
 
 class EntityError(TypeError):
@@ -171,7 +174,10 @@ class FederatedSchema(CompiledSchema, Schema):
         if cost <= self.limits.cost:
             return []
         if not self.limits.enforces_cost:
-            logger.warning("an operation costs %d, more than %d", ceil(cost), self.limits.cost)
+            logger.warning(
+                "an operation costs more than is allowed",
+                extra={"counted": ceil(cost), "maximum": self.limits.cost},
+            )
             return []
         return [excess("cost", self.limits.cost, ceil(cost))]
 

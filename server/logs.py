@@ -25,7 +25,7 @@ LogFormat = Literal["auto", "json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
 Form = Callable[[Any], object]
 
-OURS = "server schema resolvers loaders store execution pipelines usergraph __main__".split()
+OURS = "server schema resolvers loaders store execution guard pipelines usergraph __main__".split()
 """Loggers that follow the setting; others begin at warnings: pymongo's tell every command."""
 AUDIT = "usergraph.audit"
 LEFT_OUT = "(a text that may hold anything)"

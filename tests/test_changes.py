@@ -1,14 +1,18 @@
 """The subscription: changes arrive over WebSocket, whichever process made them."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from resolvers.changes import ProfileChange, profile_changed
 from resolvers.request import Request
+from server.websocket import BURST_SECONDS, MAX_SUBSCRIPTIONS
 from store.driver import DriverName
 from store.errors import StoreFault
 from store.ids import new_id
@@ -417,3 +421,73 @@ async def test_writers_of_one_process_take_turns(subgraph: Subgraph, commands: C
     commands.taken()
     await asyncio.gather(*(subgraph.update(ada, str(number)) for number in range(10)))
     assert commands.taken() == ["find"] * 10 + ["update"] * 10
+
+
+@pytest.mark.parametrize("kind", ["garbage type", "id that comes again"])
+async def test_a_long_reason_is_cut_to_what_a_close_frame_carries(
+    address: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = "ä" * 5000
+    payload = {"query": CHANGES, "variables": {"id": new_id()}}
+    twice = [json.dumps({"type": "subscribe", "id": long, "payload": payload})] * 2
+    frames = [json.dumps({"type": long})] if kind == "garbage type" else twice
+    code, reason = await closure(address, None, *frames)
+    assert code == (4400 if kind == "garbage type" else 4409)
+    assert 100 < len(reason.encode()) <= 123
+    assert caplog.records == []
+
+
+async def test_a_flood_of_messages_closes_the_connection(address: str) -> None:
+    frames = ['{"type": "ping"}'] * 200
+    assert await closure(address, None, *frames) == (4429, "Too many messages")
+
+
+async def test_a_burst_of_messages_is_taken(address: str) -> None:
+    async with opened(address) as socket:
+        for _ in range(60):
+            await socket.send(type="ping")
+        assert [await socket.receive() for _ in range(60)] == [{"type": "pong"}] * 60
+
+
+async def test_a_thousand_subscriptions_on_one_connection_are_twenty(
+    subgraph: Subgraph, address: str
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    answered, code = [], 0
+    try:
+        async with opened(address) as socket:
+            for number in range(1000):
+                await socket.subscribe(str(number), CHANGES, id=ada)
+            while True:
+                answered.append(await socket.receive())
+    except ConnectionClosed as closed:
+        code = closed.rcvd.code if closed.rcvd else 0
+    assert code == 4429
+    refusals = {
+        message["id"]: message["payload"][0]["extensions"]["code"]
+        for message in answered
+        if message["type"] == "error"
+    }
+    allowed = BURST_SECONDS * subgraph.settings.ws_messages_per_second - 1  # connection_init is one
+    assert set(refusals.values()) == {"TOO_MANY_OPERATIONS"}
+    assert min(map(int, refusals)) == MAX_SUBSCRIPTIONS
+    assert len(refusals) >= allowed - MAX_SUBSCRIPTIONS
+    await until(lambda: not subgraph.store.changes.watched)
+
+
+async def test_who_does_not_begin_is_not_waited_for(address: str) -> None:
+    protocols: Any = ["graphql-transport-ws"]
+    async with connect(address, subprotocols=protocols) as socket:
+        began = time.monotonic()
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, time.monotonic() - began < 4) == (4408, True)
+
+
+async def test_a_connection_has_the_id_of_its_request(address: str) -> None:
+    protocols: Any = ["graphql-transport-ws"]
+    headers = {"X-Request-Id": "from.the-router"}
+    async with connect(address, subprotocols=protocols, additional_headers=headers) as socket:
+        assert socket.response is not None
+        assert socket.response.headers["x-request-id"] == "from.the-router"
