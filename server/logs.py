@@ -34,7 +34,7 @@ MAX_CAUSES = 5
 
 
 def _number(value: object) -> bool:
-    return type(value) in (int, float, bool)
+    return isinstance(value, (int, float)) and abs(value) < 2**53
 
 
 def _text(pattern: str) -> Form:
@@ -73,11 +73,13 @@ KEYS: Mapping[str, Form] = {
     "maximum": _number,
     "counted": _number,
     "seconds": _number,
+    "exc_info": lambda value: isinstance(value, tuple),
 }
-"""What a line may say besides its exception, and in which form."""
+"""What a line may say, and in which form; `exc_info` is described before it is written."""
 
 AUDIT_KEYS: Mapping[str, Form] = {
     **KEYS,
+    "event": _text(r"[a-z ]{1,60}"),
     "at": _text(r"[0-9T:.+-]{1,40}"),
     "who": WORD,
     "kind": WORD,
@@ -101,7 +103,7 @@ def begin_logging(
     """
     stream = stream or sys.stderr.buffer
     render = _renderer(form, stream)
-    handler = logging.StreamHandler(_TextOf(stream))
+    handler = _Handler(_TextOf(stream))
     handler.setFormatter(formatter(render))
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
     for name in OURS:
@@ -109,9 +111,7 @@ def begin_logging(
     logging.getLogger(AUDIT).setLevel("INFO")  # no setting silences it
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
-    threading.excepthook = lambda thread: _uncaught(
-        thread.exc_type, thread.exc_value, thread.exc_traceback
-    )
+    threading.excepthook = sys.unraisablehook = _uncaught_elsewhere
     return request_logger(level, stream, render)
 
 
@@ -149,12 +149,10 @@ def only_known(_: object, __: str, line: EventDict) -> EventDict:
         form = keys.get(key)
         if form is not None and form(value):
             kept[key] = value
-        elif value is not None and key != "exc_info":
+        elif value is not None:
             dropped += 1
     if dropped:
         kept["redacted"] = dropped
-    if "exc_info" in line:
-        kept["exc_info"] = line["exc_info"]
     return kept
 
 
@@ -181,18 +179,18 @@ def _from_record(_: object, __: str, line: EventDict) -> EventDict:
     given = {key: value for key, value in record.__dict__.items() if key not in _OF_EVERY_RECORD}
     text, counted = (record.msg, 0) if _is_constant(record) else (LEFT_OUT, 1)
     arguments = line.get("positional_args") or ()
-    audited = _audited(arguments) if record.name == AUDIT else None
-    given.update(audited or {})
-    return {
+    if record.name == AUDIT and (audited := _audited(arguments)) is not None:
+        text, arguments = audited.pop("event", None), ()
+        given.update(audited)
+    always = {
         "timestamp": datetime.fromtimestamp(record.created, UTC),
         "level": record.levelname.lower(),
         "logger": record.name,
         "event": text,
-        "redacted": counted if audited else counted + len(arguments),
-        **current_facts(),
-        **given,
+        "redacted": counted + len(arguments),
         "exc_info": line.get("exc_info"),
     }
+    return {**always, **current_facts(), **given, **always}
 
 
 _OF_EVERY_RECORD = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
@@ -266,6 +264,18 @@ def _uncaught(
         logging.getLogger(__name__).critical(
             "an exception that nobody caught", exc_info=(kind, error, traceback)
         )
+
+
+def _uncaught_elsewhere(where: Any) -> None:
+    """In a thread, or where Python cannot raise."""
+    _uncaught(where.exc_type, where.exc_value, where.exc_traceback)
+
+
+class _Handler(logging.StreamHandler["_TextOf"]):
+    """Says that a line was lost; the standard library would print all that it was made of."""
+
+    def handleError(self, _: logging.LogRecord) -> None:
+        self.stream.write('{"event":"a line was lost"}\n')
 
 
 class _TextOf:

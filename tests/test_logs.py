@@ -104,6 +104,7 @@ def test_the_audit_trail_names_who_looked_at_what(is_json: bool) -> None:
         {"router": "http://user:hunter2@router"},
         {"failure": f"it said {SECRET}"},
         {"exception": [SECRET]},
+        {"event": SECRET, "level": SECRET, "logger": SECRET, "redacted": SECRET},
     ],
     ids=str,
 )
@@ -112,13 +113,9 @@ def test_what_has_no_key_or_another_form_is_dropped_and_counted(
 ) -> None:
     logger, lines = written
     logger.warning("a constant", extra=values)
-    [line] = lines()
-    assert line == {
-        "level": "warning",
-        "logger": "elsewhere",
-        "event": "a constant",
-        "redacted": 1,
-    }
+    event = {"level": "warning", "logger": "elsewhere", "event": "a constant"}
+    is_overruled = "event" in values
+    assert lines() == [event if is_overruled else {**event, "redacted": 1}]
 
 
 def test_an_exception_is_told_by_types_numbers_and_places(
@@ -139,6 +136,22 @@ def test_an_exception_is_told_by_types_numbers_and_places(
     patterns = ["builtins.LookupError", here, "builtins.ConnectionRefusedError 111", here]
     assert len(line["exception"]) == 4
     assert all(map(re.fullmatch, patterns, line["exception"]))
+
+
+def test_a_line_that_cannot_be_written_is_told_to_be_lost(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    code = """if True:
+        import logging
+        from server import logs
+        logs.begin_logging("info", "json")
+        class Odd(Exception):
+            @property
+            def code(self): raise KeyError("hunter2")
+        logging.getLogger("server").error("hunter2", exc_info=Odd("hunter2"))
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert capfd.readouterr() == ("", '{"event":"a line was lost"}\n')
 
 
 def test_a_circle_of_causes_ends() -> None:
@@ -350,5 +363,5 @@ def test_what_nobody_catches_is_told_without_its_message() -> None:
 
 def test_every_key_is_documented() -> None:
     page = (ROOT / "docs" / "logs.md").read_text()
-    assert set(KEYS) - set(re.findall(r"`(\w+)`", page)) == set()
+    assert {*KEYS, "exception"} - {"exc_info"} - set(re.findall(r"`(\w+)`", page)) == set()
     assert Settings.model_fields["access_log"].default == "on"
