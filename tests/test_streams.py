@@ -223,7 +223,11 @@ async def test_a_stream_ends_with_its_token(
 async def test_a_client_that_does_not_read_gets_the_newest_revision(
     settings: Settings, store: Store, clock: Clock
 ) -> None:
-    large = {"max_document_characters": 1_000_000, "max_aliases": 1000, "max_root_fields": 1000}
+    large = {
+        "max_document_characters": 1_000_000,
+        "max_document_tokens": 10_000,
+        "max_aliases": 1_000,
+    }
     subgraph = Subgraph(settings.model_copy(update=large), store, clock)
     ada = await subgraph.register("ada.berg")
     # Results of almost a megabyte: together more than the buffers on the way hold.
