@@ -30,7 +30,6 @@ from graphql import (
     Undefined,
     VariableDefinitionNode,
     VariableNode,
-    parse_type,
     specified_rules,
     type_from_ast,
     validate,
@@ -344,10 +343,9 @@ class _Check:
         type_ = type_from_ast(self.schema, definition.type)
         if type_ is None or (place.wants_required and not isinstance(type_, GraphQLNonNull)):
             raise Uncertain
-        place_type: Any = type_from_ast(self.schema, parse_type(place.type_text))
         place_default = None if place.has_default else Undefined
         if not allowed_variable_usage(
-            self.schema, type_, definition.default_value, place_type, place_default
+            self.schema, type_, definition.default_value, place.type, place_default
         ):
             raise Uncertain
         place.allowed.add((text, has_default))

@@ -94,7 +94,6 @@ class CompiledOperation:
             executor.root_value,
             executor.context_value,
             variables,
-            executor,
         )
         return self._run(run, variant)
 

@@ -412,20 +412,31 @@ class _Reader:
         return tuple(directives) or None, at
 
     def arguments(self, at: int, const: bool, depth: int) -> tuple[tuple[Any, ...], int]:
-        tokens, arguments = self.tokens, []
-        at += 1
-        while tokens[at] != ")":
-            argument, first = _Argument(), at
-            argument.name = self.name(at)
-            if tokens[at + 1] != ":":
-                raise _NotPlain
-            argument.value, at = self.value(at + 2, const, depth)
-            argument.loc = self.location(first, at)
-            argument.__class__ = ArgumentNode
-            arguments.append(argument)
+        arguments, at = self.named_values(at, ")", (_Argument, ArgumentNode), const, depth)
         if not arguments:
             raise _NotPlain
-        return tuple(arguments), at + 1
+        return arguments, at
+
+    def named_values(
+        self, at: int, closing: str, kind: tuple[Any, type], const: bool, depth: int
+    ) -> tuple[tuple[Any, ...], int]:
+        """Reads `name: value` again and again, from the token that opens to the one that closes.
+
+        Of a kind there are the class of its blank nodes, and its own.
+        """
+        tokens, found = self.tokens, []
+        make, node_class = kind
+        at += 1
+        while tokens[at] != closing:
+            node, first = make(), at
+            node.name = self.name(at)
+            if tokens[at + 1] != ":":
+                raise _NotPlain
+            node.value, at = self.value(at + 2, const, depth)
+            node.loc = self.location(first, at)
+            node.__class__ = node_class
+            found.append(node)
+        return tuple(found), at + 1
 
     def value(self, at: int, const: bool, depth: int) -> tuple[Any, int]:
         token = self.tokens[at]
@@ -442,20 +453,10 @@ class _Reader:
     def object_value(self, at: int, const: bool, depth: int) -> tuple[Any, int]:
         if depth > _MAX_DEPTH:
             raise _NotPlain
-        tokens, value, opening, fields = self.tokens, _Object(), at, []
-        at += 1
-        while tokens[at] != "}":
-            field, first = _ObjectField(), at
-            field.name = self.name(at)
-            if tokens[at + 1] != ":":
-                raise _NotPlain
-            field.value, at = self.value(at + 2, const, depth)
-            field.loc = self.location(first, at)
-            field.__class__ = ObjectFieldNode
-            fields.append(field)
-        at += 1
-        value.fields = tuple(fields)
-        value.loc = self.location(opening, at)
+        value, first = _Object(), at
+        kind = (_ObjectField, ObjectFieldNode)
+        value.fields, at = self.named_values(at, "}", kind, const, depth)
+        value.loc = self.location(first, at)
         value.__class__ = ObjectValueNode
         return value, at
 

@@ -50,7 +50,6 @@ class Run:
         root: Any,
         context: Any,
         variables: Mapping[str, Any],
-        executor: "Executor[Any] | None" = None,
     ) -> None:
         self.sources = sources
         self.root = root
@@ -60,7 +59,7 @@ class Run:
         self.tasks: list[asyncio.Future[Any]] = []
         self.calls: list[asyncio.Future[Any]] = []
         self._make_executor = make_executor
-        self._executor = executor
+        self._executor: Executor[Any] | None = None
 
     @property
     def executor(self) -> "Executor[Any]":

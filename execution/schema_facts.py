@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from graphql import (
     BooleanValueNode,
@@ -53,11 +52,15 @@ __all__ = [
 ]
 
 
+EXTENSION = "facts-of-documents"
+"""The schema's extension in which they are kept."""
+
+
 def facts_of(schema: GraphQLSchema) -> "SchemaFacts":
     """Gives what the schema says; from the second time on for a look into a dictionary."""
-    facts = _facts.get(schema)
-    if facts is None:
-        facts = _facts[schema] = SchemaFacts(schema)
+    facts = schema.extensions.get(EXTENSION)
+    if not isinstance(facts, SchemaFacts) or facts.schema is not schema:
+        facts = schema.extensions[EXTENSION] = SchemaFacts(schema)
     return facts
 
 
@@ -72,13 +75,12 @@ class Place:
         "has_default",
         "is_one_of",
         "item",
-        "type_text",
+        "type",
         "wants_required",
     )
 
     def __init__(self, type_: GraphQLInputType, has_default: bool = False) -> None:
-        # As text, because some of Strawberry's types know the schema, which is kept weakly.
-        self.type_text = str(type_)
+        self.type = type_
         self.has_default = has_default
         self.forbids_null = isinstance(type_, GraphQLNonNull)
         self.item: Place | None = None
@@ -142,6 +144,7 @@ class SchemaFacts:
     """What every check asks of a schema, found out once."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
+        self.schema = schema
         self.parents: dict[str, ParentFacts] = {}
         self._inputs: dict[str, Arguments] = {}
         self._add_parents(schema)
@@ -236,9 +239,6 @@ class SchemaFacts:
                 if place.is_one_of or name in never_null:
                     field_place.forbids_null = True
         place.fields = known
-
-
-_facts: WeakKeyDictionary[GraphQLSchema, SchemaFacts] = WeakKeyDictionary()
 
 
 def _never(_node: Any) -> bool:
