@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from bench.memory import MemoryDatabase, memory_store
 from bench.workload import USERS, Cast
 from pipelines.seed import seed
-from resolvers.visibility import MUTATION_SCOPES
+from resolvers.authorization import AUTHORIZATION, ViewerKind
 from store.engine import start_engine
 from store.store import Store
 
@@ -131,7 +131,7 @@ def _tokens(folder: Path, cast: Cast) -> tuple[Path, tuple[str, ...]]:
             "client_id": "bench",
             "iat": now,
             "exp": now + HOUR,
-            "scope": MUTATION_SCOPES["updateProfile"],
+            "scope": AUTHORIZATION.rules["Mutation.updateProfile"].scopes[ViewerKind.SELF],
         }
         return jwt.encode(header, claims, key, algorithms=["Ed25519"])
 

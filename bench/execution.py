@@ -30,13 +30,13 @@ from bench.peers.raw import Handlers
 from bench.results import markdown, short
 from bench.workload import USERS, Asked, Cast, Shape, cast_of, shapes
 from pipelines.seed import seed
+from resolvers.authorization import AUTHORIZATION
 from resolvers.request import Request, Viewer
-from resolvers.visibility import MUTATION_SCOPES
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from store.store import Store
 
-SCOPES = frozenset({MUTATION_SCOPES["updateProfile"]})
+SCOPES = frozenset(AUTHORIZATION.rules["Mutation.updateProfile"].scopes.values())
 WARM_UP_REQUESTS = 5
 VERIFIED = 5
 

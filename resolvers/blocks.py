@@ -4,12 +4,11 @@ from resolvers import rules
 from resolvers.follows import forecast_ties, other_user
 from resolvers.mutations import Control, Operation, Outcome, active_user, carry_out
 from resolvers.request import Request
-from resolvers.visibility import MUTATION_SCOPES
 
 
 async def block(request: Request, user_id: str, control: Control) -> Outcome:
     """Hides the viewer from the user and ends the follows between them; twice changes nothing."""
-    viewer_id = request.require_user(MUTATION_SCOPES["block"])
+    viewer_id = request.require_user("Mutation.block")
 
     async def act(operation: Operation) -> Outcome:
         await active_user(request, viewer_id)
@@ -31,7 +30,7 @@ async def block(request: Request, user_id: str, control: Control) -> Outcome:
 
 async def unblock(request: Request, user_id: str, control: Control) -> Outcome:
     """Shows the viewer to the user again; the follows stay ended."""
-    viewer_id = request.require_user(MUTATION_SCOPES["unblock"])
+    viewer_id = request.require_user("Mutation.unblock")
 
     async def act(operation: Operation) -> Outcome:
         await active_user(request, viewer_id)

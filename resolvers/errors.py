@@ -13,7 +13,8 @@ Refusal                     something a client can act on: a typed user error in
 Refusals                    several of them at once
 AccessError                 the token does not permit the operation at all
 ├── Unauthenticated         no viewer                            UNAUTHENTICATED
-└── Forbidden               a viewer without the scope           FORBIDDEN
+├── Forbidden               a viewer without the scope           FORBIDDEN
+└── PurposeRequired         does not say what the data is for    PURPOSE_REQUIRED
 """
 
 from collections.abc import Sequence
@@ -150,6 +151,12 @@ class Forbidden(AccessError):
     """Somebody is signed in, but the token lacks the scope."""
 
     code = "FORBIDDEN"
+
+
+class PurposeRequired(AccessError):
+    """Somebody reads personal data of others and does not say what for."""
+
+    code = "PURPOSE_REQUIRED"
 
 
 REFUSALS: dict[str, type[Refusal]] = {

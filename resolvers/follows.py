@@ -17,7 +17,7 @@ from resolvers.mutations import (
     check_revision,
 )
 from resolvers.request import Request
-from resolvers.visibility import MUTATION_SCOPES, SeenUser
+from resolvers.visibility import SeenUser
 from store.records import Status, User
 
 
@@ -51,7 +51,7 @@ async def viewer_relation(request: Request, user: SeenUser) -> Relation | None:
 
 async def follow(request: Request, user_id: str, control: Control) -> Outcome:
     """Makes the viewer follow the user; following twice changes nothing."""
-    viewer_id = request.require_user(MUTATION_SCOPES["follow"])
+    viewer_id = request.require_user("Mutation.follow")
 
     async def act(operation: Operation) -> Outcome:
         await active_user(request, viewer_id)
@@ -80,7 +80,7 @@ async def follow(request: Request, user_id: str, control: Control) -> Outcome:
 
 async def unfollow(request: Request, user_id: str, control: Control) -> Outcome:
     """Makes the viewer no longer follow the user; it changes nothing when they did not."""
-    viewer_id = request.require_user(MUTATION_SCOPES["unfollow"])
+    viewer_id = request.require_user("Mutation.unfollow")
 
     async def act(operation: Operation) -> Outcome:
         await active_user(request, viewer_id)

@@ -11,7 +11,6 @@ from resolvers import rules
 from resolvers.errors import HandleTakenRefusal, TooSoonRefusal, ValidationRefusal
 from resolvers.mutations import Control, Operation, Outcome, carry_out, change_user
 from resolvers.request import Request
-from resolvers.visibility import MUTATION_SCOPES
 from store.handles import cooling_until, is_taken
 from store.records import FormerHandle, User
 
@@ -65,7 +64,7 @@ async def suggestions(request: Request, handle: str) -> tuple[str, ...]:
 
 async def change_handle(request: Request, wanted: str, control: Control) -> Outcome:
     """Gives the viewer another handle; the old one keeps leading to them for a while."""
-    viewer_id = request.require_user(MUTATION_SCOPES["changeHandle"])
+    viewer_id = request.require_user("Mutation.changeHandle")
 
     async def act(operation: Operation) -> Outcome:
         handle = unreserved(wanted, "handle")

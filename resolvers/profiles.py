@@ -16,7 +16,6 @@ from resolvers.mutations import (
     forecast_of_new,
 )
 from resolvers.request import Request
-from resolvers.visibility import MUTATION_SCOPES
 from store.records import Link, Status, new_user
 
 REGISTERED = "USER_REGISTERED"
@@ -36,7 +35,7 @@ class Registration:
 
 async def register_user(request: Request, wish: Registration, control: Control) -> Outcome:
     """Makes a new active user with this handle; for services that sign people up."""
-    request.require_service(MUTATION_SCOPES["registerUser"])
+    request.require_service("Mutation.registerUser")
 
     async def act(operation: Operation) -> Outcome:
         if control.if_rev is not None:
@@ -64,7 +63,7 @@ async def register_user(request: Request, wish: Registration, control: Control) 
 
 async def update_profile(request: Request, wish: Mapping[str, Any], control: Control) -> Outcome:
     """Sets the fields of the viewer's profile that the wish names; None clears one."""
-    viewer_id = request.require_user(MUTATION_SCOPES["updateProfile"])
+    viewer_id = request.require_user("Mutation.updateProfile")
 
     async def act(operation: Operation) -> Outcome:
         values = _clean(wish)

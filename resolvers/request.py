@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from loaders.loaders import Loaders
+from resolvers.audit import Audit, Trail
+from resolvers.authorization import AUTHORIZATION, SERVICES, Authorization, kind_of
 from resolvers.caching import CacheTags
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.viewer import Viewer as Viewer
@@ -21,6 +23,7 @@ class Policy:
     handle_change_interval: timedelta = timedelta(days=7)
     max_entities: int = 1000
     operation_timeout: timedelta = timedelta(seconds=10)
+    purpose_required: bool = False
 
 
 @dataclass
@@ -28,7 +31,8 @@ class Request:
     """One operation of one viewer; `viewer` is missing when the request is anonymous.
 
     `cache_tags` is there when somebody wants to know them. `needs` are the attributes of users that
-    the operation looks at (`schema.users.needed_parts`); without, whole users are read.
+    the operation looks at (`schema.users.needed_parts`); without, whole users are read. `purpose`
+    is what personal data of others is read for; `audit` writes down that it was.
     """
 
     viewer: Viewer | None
@@ -37,16 +41,24 @@ class Request:
     policy: Policy = field(default_factory=Policy)
     cache_tags: CacheTags | None = None
     needs: Parts = None
+    purpose: str | None = None
+    audit: Audit | None = None
+    authorization: Authorization = AUTHORIZATION
+    trail: Trail = field(init=False)
     loaders: Loaders = field(init=False)
     users: SeenUsers = field(init=False)
 
     def __post_init__(self) -> None:
+        lacks_purpose = self.policy.purpose_required and self.purpose is None
+        self.trail = Trail(lacks_purpose=lacks_purpose)
         self.renew_loaders()
 
     def renew_loaders(self) -> None:
         """Forgets everything that was read, after a write or before an event."""
         self.loaders = Loaders(self.store, self.now, self.needs)
-        self.users = SeenUsers(self.viewer, self.loaders, self.needs)
+        self.users = SeenUsers(
+            self.viewer, self.loaders, self.trail, self.needs, self.authorization
+        )
 
     def give_up(self) -> None:
         """Ends what is being read for it, because nobody waits for the answer any more."""
@@ -55,23 +67,42 @@ class Request:
 
     def fresh(self) -> "Request":
         """A request of the same viewer that has read nothing yet."""
-        return Request(viewer=self.viewer, store=self.store, now=self.now, policy=self.policy)
+        return Request(
+            viewer=self.viewer,
+            store=self.store,
+            now=self.now,
+            policy=self.policy,
+            purpose=self.purpose,
+            audit=self.audit,
+            authorization=self.authorization,
+        )
 
-    def require_user(self, scope: str) -> str:
-        """The identifier of the signed-in person. Raises: Unauthenticated, Forbidden."""
-        viewer = self._require_viewer(scope)
-        if viewer.user_id is None:
-            raise Forbidden("A service token cannot act as a person.")
+    def require_user(self, field: str) -> str:
+        """The identifier of the signed-in person, who may ask for the root field.
+
+        Raises: Unauthenticated, Forbidden.
+        """
+        viewer = self._require(field)
+        assert viewer.user_id is not None, field
         return viewer.user_id
 
-    def require_service(self, scope: str) -> None:
-        """Insists on a service. Raises: Unauthenticated, Forbidden."""
-        if not self._require_viewer(scope).is_service:
-            raise Forbidden("Only a service token may do this.")
+    def require_service(self, field: str) -> None:
+        """Insists on a service that may ask for the root field. Raises: as before."""
+        assert self._require(field).is_service, field
 
-    def _require_viewer(self, scope: str) -> Viewer:
+    def write_down(self, document: str, operation_name: str | None) -> None:
+        """Writes down what was read of others since the last time. Raises: AuditFault."""
+        if self.trail and self.audit:
+            self.audit(self.trail.taken(self.viewer, self.purpose), document, operation_name)
+
+    def _require(self, field: str) -> Viewer:
+        """The viewer, whom the table permits to ask for the root field."""
         if self.viewer is None:
             raise Unauthenticated("Sign in: send a bearer token in the Authorization header.")
-        if scope not in self.viewer.scopes:
-            raise Forbidden(f"The token lacks the scope {scope!r}.")
+        kind, rule = kind_of(self.viewer), self.authorization.rules[field]
+        if kind not in rule.kinds:
+            only_services = rule.kinds == SERVICES
+            raise Forbidden(f"Only {'services' if only_services else 'people'} may do this.")
+        if not self.authorization.allows(field, kind, self.viewer.scopes):
+            raise Forbidden(f"The token lacks the scope {rule.scopes[kind]!r}.")
         return self.viewer

@@ -1,65 +1,24 @@
-"""Who may see which field: one table, enforced on the object, so that every path agrees.
+"""What is seen of a user: the table, enforced on the object, so that every path agrees.
 
 Not allowed and not existing look the same: a field that may not be seen is null, and a user who
-blocks the viewer is not there at all. What the table does not name is seen by nobody. One thing
-cannot be hidden: a handle is unique, so that one which is taken tells that somebody has it.
+blocks the viewer is not there at all. One thing cannot be hidden: a handle is unique, so that one
+which is taken tells that somebody has it.
 """
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from functools import cache, cached_property, lru_cache
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property, lru_cache, partial
+from typing import Any, ClassVar, cast
 
 from loaders.batch import BatchLoader
 from loaders.loaders import Loaders
+from resolvers.audit import Trail
+from resolvers.authorization import AUTHORIZATION, OWNER, Authorization, ViewerKind
 from resolvers.viewer import Viewer
 from store.coalescing import Parts
-from store.records import Status, User
+from store.records import Document, Status, User
 from store.users import PARTS_OF_ALL
-
-
-class ViewerKind(StrEnum):
-    """What the viewer is to a user."""
-
-    ANONYMOUS = "anonymous"
-    STRANGER = "stranger"
-    BLOCKED = "blocked"
-    SELF = "self"
-    SERVICE = "service"
-    STAFF = "staff"
-
-
-EVERYBODY = frozenset(ViewerKind) - {ViewerKind.BLOCKED}
-PEOPLE = frozenset({ViewerKind.STRANGER, ViewerKind.SELF, ViewerKind.STAFF})
-OWNER = frozenset({ViewerKind.SELF, ViewerKind.STAFF})
-
-VISIBLE_TO: Mapping[str, frozenset[ViewerKind]] = {
-    "User.id": EVERYBODY,
-    "User.status": EVERYBODY,
-    "User.rev": EVERYBODY,
-    "User.handle": EVERYBODY,
-    "User.displayName": EVERYBODY,
-    "User.avatar": EVERYBODY,
-    "User.bio": EVERYBODY,
-    "User.pronouns": EVERYBODY,
-    "User.links": EVERYBODY,
-    "User.profileColor": EVERYBODY,
-    "User.joinedYear": EVERYBODY,
-    "User.followerCount": EVERYBODY,
-    "User.followingCount": EVERYBODY,
-    "User.followers": EVERYBODY,
-    "User.following": EVERYBODY,
-    "User.viewerRelation": PEOPLE,
-    "User.country": OWNER | {ViewerKind.SERVICE},
-    "User.private": OWNER,
-}
-
-SERVICE_SCOPES: Mapping[str, str] = {"User.country": "users:country:read"}
-"""What a service's token must permit besides."""
-
-GUARDING_SCOPES = frozenset(SERVICE_SCOPES.values())
 
 WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev"})
 """What others see of a user who is not active; the same for everybody once erased."""
@@ -70,16 +29,11 @@ TRUSTED = OWNER | {ViewerKind.SERVICE}
 VIEWS = 1000
 """Kinds of viewers, and classes of seen users, that are remembered."""
 
-MUTATION_SCOPES: Mapping[str, str] = {
-    "registerUser": "users:register",
-    "updateProfile": "me:profile:write",
-    "changeHandle": "me:profile:write",
-    "follow": "me:follows:write",
-    "unfollow": "me:follows:write",
-    "block": "me:blocks:write",
-    "unblock": "me:blocks:write",
-}
-"""The scope a mutation asks of a token: `registerUser` of a service's, others of a person's."""
+
+class SeenPrivate(User):
+    """The private part of a user as the viewer sees it: what may not be seen is None."""
+
+    __slots__ = ()
 
 
 class SeenUser(User):
@@ -92,11 +46,12 @@ class SeenUser(User):
     __slots__ = ()
 
     visible: ClassVar[frozenset[str]] = frozenset()
+    private_view: ClassVar[Callable[..., SeenPrivate]] = SeenPrivate
 
     @property
-    def private(self) -> User | None:
-        """The whole record, for those who see the private part."""
-        return User(self._document)
+    def private(self) -> SeenPrivate | None:
+        """The private part, for those who see it."""
+        return self.private_view(self._document)
 
     @classmethod
     def sees(cls, field: str) -> bool:
@@ -104,12 +59,37 @@ class SeenUser(User):
         return field in cls.visible
 
 
+class AuditedPrivate(SeenPrivate):
+    """The same, on whose personal attributes it is noted that they are read."""
+
+    __slots__ = ("_trail",)
+
+    def __init__(self, trail: Trail, document: Document) -> None:
+        super().__init__(document)
+        self._trail = trail
+
+
+class AuditedUser(SeenUser):
+    """A user on whose personal attributes it is noted that they are read."""
+
+    __slots__ = ("_trail",)
+
+    def __init__(self, trail: Trail, document: Document) -> None:
+        super().__init__(document)
+        self._trail = trail
+
+    @property
+    def private(self) -> SeenPrivate | None:
+        """The private part, on the same trail."""
+        return self.private_view(self._trail, self._document)
+
+
 PRIVATE_PARTS = frozenset(
     {"locale", "time_zone", "created_at", "handle_changed_at", "former_handles"}
 )
 """The attributes of the record that the private part shows."""
 
-Views = Mapping[str, type[SeenUser]]
+Views = Mapping[str, Callable[[Document], SeenUser]]
 """What such a viewer sees of a user, by the user's status."""
 
 
@@ -119,10 +99,19 @@ class SeenUsers:
     A user who blocks the viewer is not there: the same as if there were no such user.
     """
 
-    def __init__(self, viewer: Viewer | None, loaders: Loaders, needs: Parts = None) -> None:
+    def __init__(
+        self,
+        viewer: Viewer | None,
+        loaders: Loaders,
+        trail: Trail,
+        needs: Parts = None,
+        authorization: Authorization = AUTHORIZATION,
+    ) -> None:
         self._viewer = viewer
         self._loaders = loaders
+        self._trail = trail
         self._needs = needs
+        self._authorization = authorization
 
     @cached_property
     def by_id(self) -> BatchLoader[str, SeenUser | None]:
@@ -161,13 +150,20 @@ class SeenUsers:
             return [None if user is None else user.seen_as(views) for user in users]
         assert viewer is not None
         assert viewer.user_id is not None
-        blocking = frozenset() if viewer.is_staff else await self._blocking(users, viewer.user_id)
+        blocking = followed = frozenset[str]()
+        if not viewer.is_staff:
+            blocking = await self._blocking(users, viewer.user_id)
+            if self._authorization.tells_followers_apart:
+                followed = await self._followed(users, viewer.user_id)
         own = self._views(ViewerKind.SELF)
         others = self._views(ViewerKind.STAFF if viewer.is_staff else ViewerKind.STRANGER)
+        followers = self._views(ViewerKind.FOLLOWER) if followed else others
         return [
             None
             if user is None or user.id in blocking
-            else user.seen_as(own if user.id == viewer.user_id else others)
+            else user.seen_as(
+                own if user.id == viewer.user_id else followers if user.id in followed else others
+            )
             for user in users
         ]
 
@@ -185,46 +181,94 @@ class SeenUsers:
         blocks = await self._loaders.is_blocking_by_pair.load_many(pairs)
         return frozenset(user_id for user_id, blocks in zip(ids, blocks, strict=True) if blocks)
 
+    async def _followed(self, users: Sequence[User | None], viewer_id: str) -> frozenset[str]:
+        """Those of the users whom the viewer follows."""
+        ids = [user.id for user in users if user is not None and user.id != viewer_id]
+        pairs = [(viewer_id, user_id) for user_id in ids]
+        follows = await self._loaders.is_following_by_pair.load_many(pairs)
+        return frozenset(user_id for user_id, does in zip(ids, follows, strict=True) if does)
+
     def _views(self, kind: ViewerKind) -> Views:
-        # Only the scopes that matter to the table, so that the views stay as few as its rows.
-        scopes = self._viewer.scopes & GUARDING_SCOPES if self._viewer else frozenset()
-        return _views_of(kind, scopes, self._needs)
+        # Only the scopes that matter to what is seen, so that the views stay few.
+        scopes = self._authorization.seen_scopes
+        scopes = self._viewer.scopes & scopes if self._viewer else frozenset()
+        views, are_audited = _views_of(self._authorization, kind, scopes, self._needs)
+        if not are_audited:
+            return views
+        return {status: partial(view, self._trail) for status, view in views.items()}
 
 
-def visible_fields(kind: ViewerKind, status: Status, scopes: frozenset[str]) -> frozenset[str]:
+def visible_fields(
+    authorization: Authorization, kind: ViewerKind, status: Status, scopes: frozenset[str]
+) -> frozenset[str]:
     """The fields of a user with this status that such a viewer may see."""
+    fields = authorization.fields_for(kind, scopes)
     if status is Status.ERASED or (status is not Status.ACTIVE and kind not in TRUSTED):
-        return WITHOUT_PROFILE
-    return frozenset(
-        field
-        for field, kinds in VISIBLE_TO.items()
-        if kind in kinds
-        and (
-            kind is not ViewerKind.SERVICE
-            or field not in SERVICE_SCOPES
-            or SERVICE_SCOPES[field] in scopes
-        )
+        return fields & WITHOUT_PROFILE
+    return fields
+
+
+@lru_cache(VIEWS)
+def _views_of(
+    authorization: Authorization, kind: ViewerKind, scopes: frozenset[str], needs: Parts
+) -> tuple[Mapping[str, Callable[..., SeenUser]], bool]:
+    """What a kind of viewers sees of a user, by the status.
+
+    And whether that is audited: then each takes the trail before the document.
+    """
+    read = {_field_of("User", part) for part in needs or ()}
+    read |= {_field_of("UserPrivate", part) for part in needs or ()}
+    personal = authorization.personal if needs is None else authorization.personal & read
+    is_audited = kind is not ViewerKind.SELF and any(
+        authorization.allows(field, kind, scopes) for field in personal
     )
-
-
-@lru_cache(VIEWS)
-def _views_of(kind: ViewerKind, scopes: frozenset[str], needs: Parts) -> Views:
-    return {
-        status.value: _view_of(visible_fields(kind, status, scopes), needs) for status in Status
+    noted = personal if is_audited else None
+    views = {
+        status.value: _view_of(visible_fields(authorization, kind, status, scopes), needs, noted)
+        for status in Status
     }
+    return views, is_audited
 
 
 @lru_cache(VIEWS)
-def _view_of(visible: frozenset[str], needs: Parts) -> type[SeenUser]:
-    """The class of users of whom these fields are seen, and these parts were read."""
-    attributes: dict[str, Any] = {"__slots__": (), "visible": visible}
-    for name, _ in inspect.getmembers(SeenUser, lambda member: isinstance(member, property)):
+def _view_of(visible: frozenset[str], needs: Parts, noted: frozenset[str] | None) -> type[SeenUser]:
+    """The class of users of whom these fields are seen, and these parts were read.
+
+    That the `noted` fields are read is noted on a trail; without them there is no trail.
+    """
+    base, private = (SeenUser, SeenPrivate) if noted is None else (AuditedUser, AuditedPrivate)
+    view = cast(type[SeenUser], _restricted(base, "User", visible, needs, noted))
+    view.visible = visible
+    view.private_view = _restricted(private, "UserPrivate", visible, needs, noted)
+    return view
+
+
+def _restricted(
+    base: type[User], type_: str, visible: frozenset[str], needs: Parts, noted: Parts
+) -> type[Any]:
+    """The class with what may not be seen taken away."""
+    attributes: dict[str, Any] = {"__slots__": ()}
+    for name, _ in inspect.getmembers(base, lambda member: isinstance(member, property)):
         parts = PRIVATE_PARTS if name == "private" else {name}
-        if _field_of(name) not in visible:
+        field = _field_of(type_, name)
+        if field not in visible:
             attributes[name] = None
         elif needs is not None and not parts <= needs | PARTS_OF_ALL:
             attributes[name] = _not_read(name)
-    return type("SeenUser", (SeenUser,), attributes)
+        elif noted and field in noted:
+            attributes[name] = _noted(name, field)
+    return type(base.__name__, (base,), attributes)
+
+
+def _noted(name: str, field: str) -> property:
+    """The attribute of the record, noted on the trail before it is read."""
+    read = getattr(User, name).fget
+
+    def note(seen: AuditedUser | AuditedPrivate) -> Any:
+        seen._trail.note(field, seen._document["_id"])
+        return read(seen)
+
+    return property(note)
 
 
 def _not_read(name: str) -> property:
@@ -235,6 +279,6 @@ def _not_read(name: str) -> property:
 
 
 @cache
-def _field_of(attribute: str) -> str:
+def _field_of(type_: str, attribute: str) -> str:
     camel = re.sub(r"_(.)", lambda match: match[1].upper(), attribute)
-    return f"User.{camel}"
+    return f"{type_}.{camel}"

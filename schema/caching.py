@@ -29,9 +29,9 @@ from graphql import (
 )
 from strawberry.types import ExecutionResult
 
+from resolvers.authorization import ANYBODY, AUTHORIZATION, EVERYBODY
 from resolvers.caching import CacheTags
 from resolvers.request import Viewer
-from resolvers.visibility import EVERYBODY, VISIBLE_TO
 
 PROFILE_SECONDS = 60
 COUNT_SECONDS = 30
@@ -69,7 +69,6 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
 """The hints, in seconds. Lists and relations are 0: they change without a revision."""
 
 PRIVATE_ROOTS = frozenset({"Query.viewer"})
-GUARDED_TYPES = frozenset(field.partition(".")[0] for field in VISIBLE_TO)
 
 MAX_TEXT = 20_000
 """Longer documents are not to be kept, so that the remembered policies stay small."""
@@ -181,6 +180,7 @@ def _fields(
 
 def is_private(coordinate: str) -> bool:
     """Whether a field, as in `User.country`, is not the same for everybody."""
-    if coordinate.partition(".")[0] in GUARDED_TYPES:
-        return VISIBLE_TO.get(coordinate) != EVERYBODY
-    return coordinate in PRIVATE_ROOTS
+    rule = AUTHORIZATION.rules.get(coordinate)
+    if rule is None:
+        return coordinate.partition(".")[0] not in AUTHORIZATION.follow_their_parent
+    return rule.kinds not in (ANYBODY, EVERYBODY) or coordinate in PRIVATE_ROOTS

@@ -7,7 +7,7 @@ import asyncio
 import copy
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from math import ceil
@@ -26,6 +26,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     get_nullable_type,
+    get_operation_ast,
     is_object_type,
 )
 from strawberry import Info
@@ -49,6 +50,7 @@ from guard import (
     is_refusal,
     without_suggestions,
 )
+from resolvers.audit import AuditFault
 from resolvers.caching import tags_of
 from resolvers.errors import AccessError, Refusal, ValidationRefusal
 from resolvers.request import Request
@@ -71,6 +73,7 @@ from schema.tracing import Tracing
 from store.errors import StoreFault
 
 TOO_LONG = "It took too long; a mutation may have been carried out."
+NOT_AUDITED = "What was read cannot be written down; a mutation may have been carried out."
 
 logger = logging.getLogger(__name__)
 
@@ -287,9 +290,16 @@ class FederatedSchema(CompiledSchema, Schema):
         if errors := self.refusals(found, options.get("variable_values")):
             return _one(self._failed(errors, query, context))
         results = await super().stream(query, *args, **{**options, "context_value": context})
+        results = _audited(results, lambda: self.write_down(context, found, query or ""))
         if found.operation.type is OperationType.SUBSCRIPTION:
             return results
         return _limited(results, context.policy.operation_timeout.total_seconds())
+
+    def write_down(self, request: Request, found: Found, text: str) -> None:
+        """Writes down the personal data of others that the operation read. Raises: AuditFault."""
+        if request.trail:
+            operation = _asked_for(found)
+            request.write_down(text, operation.name.value if operation and operation.name else None)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -389,6 +399,28 @@ class ServiceQuery:
 
 async def _one(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:
     yield result
+
+
+def _asked_for(found: Found) -> OperationDefinitionNode | None:
+    document, compiled = found.operation.document, found.operation.compiled
+    if document is None or compiled is None:
+        return None
+    return get_operation_ast(document, compiled.operation_name)
+
+
+async def _audited(
+    results: Any, write_down: Callable[[], None]
+) -> AsyncGenerator[ExecutionResult, None]:
+    """The results, each after what was read for it was written down; an error where it cannot."""
+    async with aclosing(results):
+        async for result in results:
+            try:
+                write_down()
+            except AuditFault:
+                error = GraphQLError(NOT_AUDITED, extensions={"code": "UNAVAILABLE"})
+                yield PreExecutionError(data=None, errors=[error])
+                return
+            yield result
 
 
 async def _limited(results: Any, seconds: float) -> AsyncGenerator[ExecutionResult, None]:

@@ -7,6 +7,8 @@ from strawberry.schema.config import StrawberryConfig
 
 from execution.strawberry_schema import Execution
 from guard import Limits
+from resolvers.authorization import AUTHORIZATION
+from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
 from schema.federation import FederatedSchema, ServiceQuery
@@ -40,8 +42,11 @@ def build_schema(
     execution: Execution = "compiled",
     limits: Limits | None = None,
 ) -> FederatedSchema:
-    """The User subgraph's schema, built once. Raises: FieldSetError when a key names no field."""
-    return FederatedSchema(
+    """The User subgraph's schema, built once.
+
+    Raises: FieldSetError when a key names no field, AuthorizationError when a field has no rule.
+    """
+    schema = FederatedSchema(
         profile=profile,
         execution=execution,
         limits=limits,
@@ -51,3 +56,5 @@ def build_schema(
         types=list(ERROR_TYPES.values()),
         config=StrawberryConfig(),
     )
+    check_authorization(schema.graphql, AUTHORIZATION)
+    return schema

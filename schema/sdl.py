@@ -28,7 +28,7 @@ from graphql import (
 )
 
 from guard import ListSize
-from resolvers.visibility import MUTATION_SCOPES, VISIBLE_TO, ViewerKind
+from resolvers.authorization import AUTHORIZATION, Rule, ViewerKind, is_root
 from schema.costs import LIST_SIZES, WEIGHTS
 
 ROUTER_DIRECTIVES = {"@authenticated", "@requiresScopes", "@cost", "@listSize"}
@@ -46,7 +46,8 @@ class Profile(StrEnum):
     """Which federation directives the SDL carries.
 
     `portable` composes everywhere. `router` adds `@authenticated` and `@requiresScopes`, which
-    @apollo/gateway refuses, `@cost` and `@listSize`. What they ask is enforced here in both.
+    @apollo/gateway refuses, `@cost` and `@listSize`. What they ask is enforced here in both. There
+    is no `@policy`: what depends on the user who is seen, no router can know.
     """
 
     PORTABLE = "portable"
@@ -96,14 +97,8 @@ class _WithRouterDirectives(Visitor):
 
     def enter_field_definition(self, node: FieldDefinitionNode, *_: Any) -> Any:
         """Adds what the field asks of a viewer, and what it costs."""
-        name = node.name.value
-        coordinate = f"{self._type}.{name}"
-        kinds = VISIBLE_TO.get(coordinate)
-        added: list[str] = []
-        if kinds is not None and ViewerKind.ANONYMOUS not in kinds:
-            added.append("@authenticated")
-        if self._type == "Mutation":
-            added += ["@authenticated", f'@requiresScopes(scopes: [["{MUTATION_SCOPES[name]}"]])']
+        coordinate = f"{self._type}.{node.name.value}"
+        added = _access_directives(coordinate)
         if coordinate in WEIGHTS:
             added.append(_cost(WEIGHTS[coordinate]))
         if coordinate in LIST_SIZES:
@@ -120,6 +115,28 @@ class _WithRouterDirectives(Visitor):
         quoted = ", ".join(f'"{name}"' for name in sorted(names | ROUTER_DIRECTIVES))
         url = url.replace(VERSION, ROUTER_VERSION)
         return _directive(f"@link(url: {url}, import: [{quoted}])")
+
+
+def _access_directives(field: str) -> list[str]:
+    """What a router may ask: a token, where nobody else gets the field, and one scope of all.
+
+    A type of which no field is for everybody is behind a field that asks already, or that gives
+    nothing to those without a token.
+    """
+    rules = AUTHORIZATION.rules
+    rule, type_ = rules.get(field), field.partition(".")[0]
+    siblings = [rules[other] for other in rules if other.partition(".")[0] == type_]
+    if rule is None or _takes_anybody(rule):
+        return []
+    if not is_root(field) and not any(map(_takes_anybody, siblings)):
+        return []
+    scopes = {rule.scopes.get(kind) for kind in rule.kinds}
+    [scope] = scopes if len(scopes) == 1 else {None}
+    return ["@authenticated", *([f'@requiresScopes(scopes: [["{scope}"]])'] if scope else [])]
+
+
+def _takes_anybody(rule: Rule) -> bool:
+    return ViewerKind.ANONYMOUS in rule.kinds
 
 
 def _cost(weight: float) -> str:

@@ -19,6 +19,7 @@ from resolvers.caching import CacheTags
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
+from server.audit import AuditLog
 from server.budgets import Budgets
 from server.callback import Callbacks
 from server.callers import Callers
@@ -80,17 +81,27 @@ def create_app(
     The logger takes a line for every request, as far as the settings want any.
 
     Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
-    closed before: a stream goes on for ever.
+    closed before: a stream goes on for ever. Raises: UnusableAuditFile.
     """
     schema = build_schema(
         settings.federation_profile, execution=settings.execution, limits=settings.limits
     )
     policy = settings.policy
 
-    def make_request(viewer: Viewer | None, needs: Parts = None) -> Request:
-        tags = CacheTags() if settings.cache_tags else None
+    audit = AuditLog(settings.audit_file, now)
+
+    def make_request(
+        viewer: Viewer | None, needs: Parts = None, purpose: str | None = None
+    ) -> Request:
         return Request(
-            viewer=viewer, store=store, now=now, policy=policy, cache_tags=tags, needs=needs
+            viewer=viewer,
+            store=store,
+            now=now,
+            policy=policy,
+            cache_tags=CacheTags() if settings.cache_tags else None,
+            needs=needs,
+            purpose=purpose,
+            audit=audit.write,
         )
 
     documents = documents_of(settings, schema)
@@ -129,6 +140,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
+            closing.callback(audit.close)
             closing.push_async_callback(store.close)
             await store.ensure_indexes()
             repairing = asyncio.create_task(repair_forever(store, now))

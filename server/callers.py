@@ -1,22 +1,30 @@
-"""Callers: who sends a request, found out before anything is read of what it asks."""
+"""Callers: who sends a request and what for, found out before anything is read of what it asks."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.requests import HTTPConnection, Request
 
 from resolvers.viewer import Viewer
-from server.errors import RequestError
+from server.errors import RequestError, bad_request
 from server.identity import Identity, InvalidToken
+
+PURPOSE_HEADER = "x-data-purpose"
+PURPOSE = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request; `viewer` is missing when nobody is signed in."""
+    """Who sends a request; `viewer` is missing when nobody is signed in.
+
+    `purpose` is what they read personal data of others for, if they say so.
+    """
 
     viewer: Viewer | None
     address: str = ""
     """Where the request comes from; often that of a router or balancer."""
+    purpose: str | None = None
 
     @property
     def client(self) -> str:
@@ -41,16 +49,25 @@ class Callers:
         self._identity = identity
 
     def of(self, request: Request) -> Caller:
-        """Who sends it. Raises: RequestError, when its token does not say so."""
+        """Who sends it. Raises: RequestError, when its token does not say so, or the purpose."""
+        purposes = request.headers.getlist(PURPOSE_HEADER)
+        purpose = checked_purpose(", ".join(purposes)) if purposes else None
         try:
             viewer = self._identity.viewer(request.headers.get("authorization"))
         except InvalidToken as error:
             challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             raise RequestError(401, "UNAUTHENTICATED", str(error), challenge) from error
-        return Caller(viewer, address_of(request))
+        return Caller(viewer, address_of(request), purpose)
 
 
 def address_of(connection: HTTPConnection) -> str:
     """Where a request or connection comes from; nothing when that is not known."""
     client = connection.scope.get("client")
     return str(client[0]) if client else ""
+
+
+def checked_purpose(text: object) -> str:
+    """What somebody says that they read personal data for. Raises: RequestError."""
+    if not isinstance(text, str) or not PURPOSE.fullmatch(text):
+        raise bad_request(f"Expected {PURPOSE_HEADER} to be 1 to 100 visible ASCII characters.")
+    return text

@@ -14,11 +14,14 @@ import typer
 
 from loaders.loaders import Loaders
 from pipelines.invalidation import Routers, invalidate_forever
+from resolvers.authorization import AUTHORIZATION
+from schema.authorization import authorization_page
 from schema.check import compare
 from schema.elements import UnreadableSDL, elements_of
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.app import ENDPOINT, utc_now
+from server.audit import UnusableAuditFile
 from server.check import FailOn, fails, print_changes, print_json
 from server.doctor import examine
 from server.examples import examples
@@ -137,6 +140,12 @@ def schema_print(
 ) -> None:
     """Print the SDL, as a gateway gets it."""
     print(build_schema(profile or _settings().federation_profile).sdl, end="")
+
+
+@schema_app.command(name="authorization")
+def schema_authorization() -> None:
+    """Print who may see or ask for what, as the tables of docs/authorization.md."""
+    print(authorization_page(AUTHORIZATION), end="")
 
 
 @schema_app.command(name="check")
@@ -262,6 +271,8 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
         yield open_store
     except StoreFault as fault:
         _fail(f"The database did not do what was asked of it: {fault}")
+    except UnusableAuditFile as error:
+        _fail(f"The audit file cannot be written: {error}")
     except ManifestError as error:
         _fail(f"The trusted documents cannot be used:\n{error}")
     finally:

@@ -13,9 +13,11 @@ from strawberry.types.graphql import OperationType
 
 from execution.cache import Found
 from execution.strawberry_schema import nothing_executed
+from resolvers.audit import PURPOSE_REQUIRED, AuditFault
+from resolvers.errors import PurposeRequired
 from resolvers.request import Request
 from schema.caching import NO_STORE, cache_extensions, cache_headers
-from schema.federation import TOO_LONG, FederatedSchema
+from schema.federation import NOT_AUDITED, TOO_LONG, FederatedSchema
 from schema.users import needs_of
 from server.budgets import Budget, Budgets
 from server.callers import Caller
@@ -101,7 +103,7 @@ class Operations:
         if operation.type is CoreOperationType.SUBSCRIPTION:  # it is counted when followed
             raise InvalidOperationTypeError(OperationType.SUBSCRIPTION)
         budget = self.admit(found, parameters, caller)
-        context = self._make_request(caller.viewer, needs_of(operation))
+        context = self._make_request(caller.viewer, needs_of(operation), caller.purpose)
         is_read = budget.kind in ("entities", "queries")
         try:
             with budget, Until(due), presence if is_read else nullcontext():
@@ -127,6 +129,7 @@ class Operations:
         if isinstance(result, PreExecutionError):
             return Outcome(result, NO_STORE)
         self._documents.learn(parameters, text)
+        self._audit(context, found, text)
         if traced:
             return Outcome(result, NO_STORE)
         policy = self._schema.cache_policy_of(found, text)
@@ -136,6 +139,18 @@ class Operations:
             cost = self._cost(found, parameters.variables or {}, result.data)
             result.extensions = {**(result.extensions or {}), "cost": cost}
         return Outcome(result, cache_headers(policy, caller.viewer, result))
+
+    def _audit(self, context: Request, found: Found, text: str) -> None:
+        """Lets an answer with personal data of others go once that is written down.
+
+        Raises: RequestError.
+        """
+        if context.trail.was_refused and found.operation.type is not CoreOperationType.MUTATION:
+            raise RequestError(403, PurposeRequired.code, PURPOSE_REQUIRED)
+        try:
+            self._schema.write_down(context, found, text)
+        except AuditFault:
+            raise RequestError(503, "UNAVAILABLE", NOT_AUDITED) from None
 
     def _cost(self, found: Found, variables: Mapping[str, Any], data: Any) -> dict[str, float]:
         """What an operation was thought to cost, and what it did, as its client asked to know."""
@@ -179,7 +194,7 @@ class Operations:
                 text,
                 variable_values=parameters.variables,
                 operation_name=parameters.name,
-                context_value=self._make_request(caller.viewer),
+                context_value=self._make_request(caller.viewer, purpose=caller.purpose),
                 allowed_operation_types=allowed,
             )
             async with aclosing(results):

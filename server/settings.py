@@ -267,6 +267,17 @@ class Settings(BaseSettings):
     )
     ftv1: bool = Field(True, description="Give federated traces to gateways that ask for them.")
 
+    audit_file: Path | None = Field(
+        None,
+        description="File to which a line is added for each read of personal data of others; "
+        "without it the lines go to the log.",
+    )
+    audit_purpose_required: bool = Field(
+        False,
+        description="Refuse services and staff who read personal data of others and do not say "
+        "what for, in the header x-data-purpose.",
+    )
+
     cache_tags: bool = Field(
         False, description="Tell routers the cache tags of each answer, in its extensions."
     )
@@ -319,6 +330,7 @@ class Settings(BaseSettings):
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
             max_entities=self.max_entities,
             operation_timeout=timedelta(seconds=self.request_timeout_seconds),
+            purpose_required=self.audit_purpose_required,
         )
 
     @property

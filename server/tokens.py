@@ -1,15 +1,15 @@
 """Development tokens: what they may do, and those that a running server offers to try it with."""
 
 from pipelines.seed import sample_id, sample_user
+from resolvers.authorization import AUTHORIZATION, ViewerKind
 from resolvers.viewer import STAFF_SCOPE
-from resolvers.visibility import MUTATION_SCOPES, SERVICE_SCOPES
 from server.explorer import OfferedToken
 from server.identity import DevelopmentKey
 from server.settings import Settings
 
 TOKEN_DAYS = 30
-PERSON_SCOPES = sorted({scope for scope in MUTATION_SCOPES.values() if scope.startswith("me:")})
-SERVICE_TOKEN_SCOPES = sorted({MUTATION_SCOPES["registerUser"], *SERVICE_SCOPES.values()})
+PERSON_SCOPES = AUTHORIZATION.scopes_of(ViewerKind.SELF)
+SERVICE_TOKEN_SCOPES = AUTHORIZATION.scopes_of(ViewerKind.SERVICE)
 KNOWN_SCOPES = {*PERSON_SCOPES, *SERVICE_TOKEN_SCOPES, STAFF_SCOPE}
 
 

@@ -23,7 +23,7 @@ from execution.cache import Found
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from server.budgets import Budget
-from server.callers import Caller, address_of
+from server.callers import PURPOSE_HEADER, Caller, address_of, checked_purpose
 from server.documents import Documents, check_document
 from server.errors import RequestError
 from server.identity import Identity, InvalidToken, seconds_until
@@ -218,20 +218,30 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         assert isinstance(response, WebSocket)
         made = self._make_request(None)
         connection = Connection(
-            viewer=None, store=made.store, now=made.now, policy=made.policy, socket=response
+            viewer=None,
+            store=made.store,
+            now=made.now,
+            policy=made.policy,
+            audit=made.audit,
+            socket=response,
         )
         request.state.connection = connection
         return connection
 
     async def on_ws_connect(self, context: Connection) -> UnsetType:
-        """Takes the token from `{"Authorization": "Bearer ..."}`; a wrong one closes with 4403."""
+        """Takes the token from `{"Authorization": "Bearer ..."}`; a wrong one closes with 4403.
+
+        So does a wrong `x-data-purpose`, which may be beside it.
+        """
         params = {name.lower(): value for name, value in context.connection_params.items()}
         authorization = params.get("authorization")
         if authorization is not None and not isinstance(authorization, str):
             raise ConnectionRejectionError
         try:
             context.viewer = self._identity.viewer(authorization)
-        except InvalidToken as error:
+            if PURPOSE_HEADER in params:
+                context.purpose = checked_purpose(params[PURPOSE_HEADER])
+        except (InvalidToken, RequestError) as error:
             raise ConnectionRejectionError from error
         if context.viewer is not None:
             context.expiry = asyncio.get_running_loop().call_later(

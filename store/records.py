@@ -155,7 +155,7 @@ class User:
         "outbox", lambda events: frozenset(event["op"] for event in events), ()
     )
 
-    def seen_as(self, views: Mapping[str, type[View]]) -> View:
+    def seen_as(self, views: Mapping[str, Callable[[Document], View]]) -> View:
         """The user as the view for its status shows it; views go by the status's value."""
         return views[self._document["status"]["value"]](self._document)
 

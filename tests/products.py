@@ -290,7 +290,9 @@ def inventory_schema() -> FederatedSchema:
 def served(schema: FederatedSchema, data_dir: Path, store: Store) -> Starlette:
     """A schema behind the endpoint that serves ours; these subgraphs leave the store alone."""
 
-    def make_request(viewer: Viewer | None, needs: Parts = None) -> Request:
+    def make_request(
+        viewer: Viewer | None, needs: Parts = None, purpose: str | None = None
+    ) -> Request:
         return Request(viewer=viewer, store=store, now=utc_now)
 
     endpoint = GraphQLEndpoint(

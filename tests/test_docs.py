@@ -8,15 +8,24 @@ from pathlib import Path
 import pytest
 
 from resolvers import handles, profiles
-from resolvers.errors import REFUSALS, Forbidden, RevisionsGoneRefusal, Unauthenticated
+from resolvers.errors import (
+    REFUSALS,
+    Forbidden,
+    PurposeRequired,
+    RevisionsGoneRefusal,
+    Unauthenticated,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text()
 
 
+ACCESS = (Forbidden, PurposeRequired, RevisionsGoneRefusal, Unauthenticated)
+
+
 def test_every_code_and_event_is_documented() -> None:
     codes = {refusal.code for refusal in REFUSALS.values()}
-    codes |= {error.code for error in (Forbidden, RevisionsGoneRefusal, Unauthenticated)}
+    codes |= {error.code for error in ACCESS}
     events = {handles.HANDLE_CHANGED, profiles.REGISTERED, profiles.PROFILE_CHANGED}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])

@@ -1,14 +1,9 @@
 """Reading users: by id, by handle, many at once, by the beginning of a name; who sees what."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType
 
-from resolvers.visibility import EVERYBODY, OWNER, PEOPLE, VISIBLE_TO, ViewerKind
-from schema.roots import build_schema
 from store.ids import new_id
 from tests.subgraph import Subgraph
 
@@ -154,89 +149,6 @@ async def test_the_viewer_is_null_for_those_who_are_no_known_person(subgraph: Su
     assert await subgraph.data(query, token=token) == {
         "viewer": {"scopes": ["me:a", "me:b"], "user": {"handle": "ada.berg"}}
     }
-
-
-EVERY_FIELD = """fragment Every on User {
-  id status rev handle displayName bio pronouns profileColor country joinedYear
-  followerCount followingCount
-  avatar { url } links { url } followers { edges { cursor } } following { edges { cursor } }
-  viewerRelation { isSelf } private { locale }
-}"""
-PATHS = {
-    "by id": "($id: ID!) { it: user(by: {id: $id}) { ...Every } }",
-    "by handle": "($handle: String!) { it: user(by: {handle: $handle}) { ...Every } }",
-    "list": "($id: ID!) { it: users(ids: [$id]) { ...Every } }",
-    "entity": """($id: ID!) {
-      it: _entities(representations: [{__typename: "User", id: $id}]) { ...Every } }""",
-    "entity by handle": """($handle: String!) {
-      it: _entities(representations: [{__typename: "User", handle: $handle}]) { ...Every } }""",
-    "search": """($handle: String!) {
-      it: searchUsers(query: $handle) { edges { node { ...Every } } } }""",
-    "edge": """($friend: String!) {
-      it: user(by: {handle: $friend}) { followers { edges { node { ...Every } } } } }""",
-}
-
-
-def test_the_table_names_every_field_of_the_schema() -> None:
-    user = build_schema().graphql.get_type("User")
-    assert isinstance(user, GraphQLObjectType)
-    fields = {f"User.{name}" for name in user.fields}
-    assert set(VISIBLE_TO) == fields
-    assert {f"User.{name}" for name in re.findall(r"\w+", EVERY_FIELD.split("{", 1)[1])} >= fields
-    assert {EVERYBODY, PEOPLE, OWNER} < set(VISIBLE_TO.values())
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("kind", ViewerKind)
-async def test_every_path_shows_what_the_table_says(
-    subgraph: Subgraph, kind: ViewerKind, path: str
-) -> None:
-    ada = await subgraph.register(
-        "ada.berg", displayName="Ada", country="SE", locale="sv-SE", timeZone="Europe/Stockholm"
-    )
-    friend, zoe = await subgraph.register("friend"), await subgraph.register("zoe")
-    await subgraph.follow(ada, friend)
-    await subgraph.data(
-        """mutation { updateProfile(input: {
-          bio: "b", pronouns: "p", profileColor: "#010203", links: [{url: "https://a.example"}]
-        }) { errors { code } } }""",
-        ada,
-    )
-    picture = {"url": "https://p.example", "width": 64, "height": 64}
-    await subgraph.store.users.collection.update(
-        {"_id": ada}, {"$set": {"profile.avatar": [picture]}}
-    )
-    if kind is ViewerKind.BLOCKED:
-        await subgraph.block(ada, zoe)
-    token = {
-        ViewerKind.ANONYMOUS: None,
-        ViewerKind.STRANGER: subgraph.token(zoe),
-        ViewerKind.BLOCKED: subgraph.token(zoe),
-        ViewerKind.SELF: subgraph.token(ada),
-        ViewerKind.STAFF: subgraph.token(zoe, ["users:staff"]),
-        ViewerKind.SERVICE: subgraph.token(None),
-    }[kind]
-
-    known = {"id": ada, "handle": "ada.berg", "friend": "friend"}
-    variables = {name: value for name, value in known.items() if f"${name}:" in PATHS[path]}
-    data = await subgraph.data(f"query {PATHS[path]} {EVERY_FIELD}", token=token, **variables)
-    [user] = list(found_users(data["it"])) or [None]
-
-    if kind is ViewerKind.BLOCKED:
-        assert user is None
-    else:
-        assert user is not None
-        seen = {f"User.{name}" for name, value in user.items() if value is not None}
-        assert seen == {field for field, kinds in VISIBLE_TO.items() if kind in kinds}
-
-
-def found_users(found: Any) -> Iterator[Any]:
-    """The users in what one of the paths gives."""
-    if isinstance(found, dict) and set(found) == {"followers"}:
-        found = found["followers"]
-    if isinstance(found, dict) and set(found) == {"edges"}:
-        found = [edge["node"] for edge in found["edges"]]
-    yield from found if isinstance(found, list) else [found]
 
 
 async def test_a_service_without_the_scope_does_not_see_the_country(subgraph: Subgraph) -> None:

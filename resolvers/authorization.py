@@ -1,0 +1,187 @@
+"""Who may see or ask for what: one table of the whole schema, and the function that reads it.
+
+A row is a field as clients name it, a column is what the viewer is to the user whom it is about.
+What the table does not name is seen by nobody, and no schema is built with it. The rows of `Query`,
+`Mutation` and `Subscription` are about nobody yet, so that a person has the same there in each of
+the columns for people. What a row permits is only who may ask: an account's status, the rules of a
+mutation and a block take away from it, and nothing adds to it.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import NamedTuple
+
+from resolvers.viewer import Viewer
+
+
+class ViewerKind(StrEnum):
+    """What the viewer is to a user."""
+
+    ANONYMOUS = "anonymous"
+    STRANGER = "stranger"
+    FOLLOWER = "follower"
+    BLOCKED = "blocked"
+    SELF = "self"
+    SERVICE = "service"
+    STAFF = "staff"
+
+
+class Rule(NamedTuple):
+    """Who sees a field, or may ask for it.
+
+    `scopes` are what the token of such a viewer must permit besides. What is `personal` is written
+    down when others than the owner read it.
+    """
+
+    kinds: frozenset[ViewerKind]
+    scopes: Mapping[ViewerKind, str] = MappingProxyType({})
+    personal: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Authorization:
+    """A table: a rule for each field, and the types whose fields have none of their own.
+
+    Whoever sees a field that leads to such a type sees what is in it.
+    """
+
+    rules: Mapping[str, Rule]
+    follow_their_parent: frozenset[str] = frozenset()
+
+    def allows(self, field: str, kind: ViewerKind, scopes: Set[str]) -> bool:
+        """Whether such a viewer, whose token has these scopes, sees or may ask for the field."""
+        rule = self.rules.get(field)
+        if rule is None or kind not in rule.kinds:
+            return False
+        return kind not in rule.scopes or rule.scopes[kind] in scopes
+
+    def fields_for(self, kind: ViewerKind, scopes: Set[str]) -> frozenset[str]:
+        """All fields that such a viewer sees or may ask for."""
+        return frozenset(field for field in self.rules if self.allows(field, kind, scopes))
+
+    def scopes_of(self, kind: ViewerKind) -> list[str]:
+        """The scopes that the table asks of such a viewer anywhere, sorted."""
+        return sorted({rule.scopes[kind] for rule in self.rules.values() if kind in rule.scopes})
+
+    @cached_property
+    def personal(self) -> frozenset[str]:
+        """The fields that are personal data."""
+        return frozenset(field for field, rule in self.rules.items() if rule.personal)
+
+    @cached_property
+    def seen_scopes(self) -> frozenset[str]:
+        """The scopes on which it depends what is seen of a user."""
+        return frozenset(
+            scope
+            for field, rule in self.rules.items()
+            if not is_root(field)
+            for scope in rule.scopes.values()
+        )
+
+    @cached_property
+    def tells_followers_apart(self) -> bool:
+        """Whether followers see anything else than strangers."""
+        return any(
+            self.allows(field, ViewerKind.FOLLOWER, scopes)
+            is not self.allows(field, ViewerKind.STRANGER, scopes)
+            for field in self.rules
+            for scopes in (frozenset[str](), self.seen_scopes)
+        )
+
+
+def is_root(field: str) -> bool:
+    """Whether it is a field of a root type."""
+    return field.partition(".")[0] in ("Query", "Mutation", "Subscription")
+
+
+def kind_of(viewer: Viewer | None) -> ViewerKind:
+    """What a viewer is to somebody they have nothing to do with."""
+    if viewer is None:
+        return ViewerKind.ANONYMOUS
+    if viewer.is_service:
+        return ViewerKind.SERVICE
+    return ViewerKind.STAFF if viewer.is_staff else ViewerKind.STRANGER
+
+
+ANYBODY = frozenset(ViewerKind)
+EVERYBODY = ANYBODY - {ViewerKind.BLOCKED}
+PERSONS = ANYBODY - {ViewerKind.ANONYMOUS, ViewerKind.SERVICE}
+PEOPLE = PERSONS - {ViewerKind.BLOCKED}
+OWNER = frozenset({ViewerKind.SELF, ViewerKind.STAFF})
+SERVICES = frozenset({ViewerKind.SERVICE})
+
+
+def _for_persons(scope: str) -> Rule:
+    return Rule(PERSONS, dict.fromkeys(PERSONS, scope))
+
+
+def _for_services(scope: str) -> Rule:
+    return Rule(SERVICES, dict.fromkeys(SERVICES, scope))
+
+
+AUTHORIZATION = Authorization(
+    rules={
+        "Query.viewer": Rule(ANYBODY),
+        "Query.user": Rule(ANYBODY),
+        "Query.users": Rule(ANYBODY),
+        "Query.searchUsers": Rule(ANYBODY),
+        "Query.handleAvailability": Rule(ANYBODY),
+        "Query._entities": Rule(ANYBODY),
+        "Query._service": Rule(ANYBODY),
+        "Mutation.registerUser": _for_services("users:register"),
+        "Mutation.updateProfile": _for_persons("me:profile:write"),
+        "Mutation.changeHandle": _for_persons("me:profile:write"),
+        "Mutation.follow": _for_persons("me:follows:write"),
+        "Mutation.unfollow": _for_persons("me:follows:write"),
+        "Mutation.block": _for_persons("me:blocks:write"),
+        "Mutation.unblock": _for_persons("me:blocks:write"),
+        "Subscription.profileChanged": Rule(ANYBODY),
+        "User.id": Rule(EVERYBODY),
+        "User.status": Rule(EVERYBODY),
+        "User.rev": Rule(EVERYBODY),
+        "User.handle": Rule(EVERYBODY),
+        "User.displayName": Rule(EVERYBODY),
+        "User.avatar": Rule(EVERYBODY),
+        "User.bio": Rule(EVERYBODY),
+        "User.pronouns": Rule(EVERYBODY),
+        "User.links": Rule(EVERYBODY),
+        "User.profileColor": Rule(EVERYBODY),
+        "User.joinedYear": Rule(EVERYBODY),
+        "User.followerCount": Rule(EVERYBODY),
+        "User.followingCount": Rule(EVERYBODY),
+        "User.followers": Rule(EVERYBODY),
+        "User.following": Rule(EVERYBODY),
+        "User.viewerRelation": Rule(PEOPLE),
+        "User.country": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
+        ),
+        "User.private": Rule(OWNER),
+        "UserPrivate.locale": Rule(OWNER, personal=True),
+        "UserPrivate.timeZone": Rule(OWNER, personal=True),
+        "UserPrivate.createdAt": Rule(OWNER, personal=True),
+        "UserPrivate.handleChangedAt": Rule(OWNER, personal=True),
+        "UserPrivate.formerHandles": Rule(OWNER, personal=True),
+        "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
+        "ProfileChange.rev": Rule(EVERYBODY),
+        "ProfileChange.at": Rule(EVERYBODY),
+        "ProfileChange.fields": Rule(EVERYBODY),
+        "ProfileChange.user": Rule(EVERYBODY),
+    },
+    follow_their_parent=frozenset(
+        {
+            *("Image", "ProfileLink", "FormerHandle", "ViewerRelation", "HandleAvailability"),
+            *("UserConnection", "UserEdge", "PageInfo", "_Service"),
+            *("RegisterUserPayload", "UpdateProfilePayload", "ChangeHandlePayload"),
+            *("FollowPayload", "UnfollowPayload", "BlockPayload", "UnblockPayload"),
+            *("DryRun", "PlannedChange", "UserError", "ValidationError", "NotFoundError"),
+            *("ConflictError", "HandleTakenError", "TooSoonError", "NotAllowedError"),
+            "IdempotencyError",
+        }
+    ),
+)
+"""The table that holds."""
