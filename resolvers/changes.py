@@ -37,13 +37,13 @@ async def profile_changed(
     """
     rules.identifier(user_id, "id")
     user = await request.store.changes.user(user_id)
-    if user is None or await _seen_anew(request, user) is None:
+    if await _seen_anew(request, user_id, user) is None or user is None:
         raise NotFoundRefusal(message="There is no such user.", path=("id",))
     start = user.rev if since_rev is None else rules.since_rev(since_rev, user.rev, "sinceRev")
     following = _Following(request.store.revisions, start)
     async with request.store.changes.watch(user_id) as watcher:
         while (user := await watcher.user_past(following.rev)) is not None:
-            seen = await _seen_anew(request, user)
+            seen = await _seen_anew(request, user_id, user)
             if seen is None:
                 return
             revision = await following.next(user)
@@ -79,8 +79,8 @@ class _Following:
         return revision
 
 
-async def _seen_anew(request: Request, user: User) -> SeenUser | None:
+async def _seen_anew(request: Request, user_id: str, user: User | None) -> SeenUser | None:
     """The user that was just read, as the viewer sees it now."""
     request.renew_loaders()
-    request.loaders.user_by_id.prime(user.id, user)
-    return await request.users.by_id.load(user.id)
+    request.loaders.user_by_id.prime(user_id, user)
+    return await request.users.by_id.load(user_id)

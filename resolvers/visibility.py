@@ -5,18 +5,21 @@ blocks the viewer is not there at all. One thing cannot be hidden: a handle is u
 which is taken tells that somebody has it.
 """
 
+import asyncio
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
+from itertools import compress
 from typing import Any, ClassVar, cast
 
 from loaders.batch import BatchLoader
 from loaders.loaders import Loaders
 from resolvers.audit import Trail
-from resolvers.authorization import AUTHORIZATION, OWNER, Authorization, ViewerKind
+from resolvers.authorization import AUTHORIZATION, OWNER, Authorization, ViewerKind, kind_of
 from resolvers.viewer import Viewer
 from store.coalescing import Parts
+from store.ids import encode
 from store.records import Document, Status, User
 from store.users import PARTS_OF_ALL
 
@@ -25,6 +28,9 @@ WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev"})
 
 TRUSTED = OWNER | {ViewerKind.SERVICE}
 """Who sees the profile of a user who is not active."""
+
+NOBODY = encode(0)
+"""Is asked about where nobody is found, so that those who are hidden take no more commands."""
 
 VIEWS = 1000
 """Kinds of viewers, and classes of seen users, that are remembered."""
@@ -120,8 +126,15 @@ class SeenUsers:
         async def batch(ids: list[str]) -> list[SeenUser | None]:
             return await self.seen(await self._loaders.user_by_id.load_many(ids))
 
+        async def batch_for_person(ids: list[str]) -> list[SeenUser | None]:
+            others = self._others(ids)
+            reading: list[asyncio.Future[Any]] = [self._loaders.user_by_id.load_many(ids)]
+            return self._as_seen(others, *await asyncio.gather(*reading, *self._ties(others)))
+
         views = self._views_of_all
-        if views is None or self._loaders.knows_users:
+        if views is None:
+            return BatchLoader(batch_for_person)
+        if self._loaders.knows_users:
             return BatchLoader(batch)
         return BatchLoader(
             self._loaders.users,
@@ -133,7 +146,10 @@ class SeenUsers:
         """Normalised handle -> the user whom it leads to, as seen."""
 
         async def batch(handles: list[str]) -> list[SeenUser | None]:
-            return await self.seen(await self._loaders.user_by_handle.load_many(handles))
+            users = await self._loaders.user_by_handle.load_many(handles)
+            if self._views_of_all is None and not any(users):
+                await self._loaders.user_by_id.load(NOBODY)
+            return await self.seen(users)
 
         return BatchLoader(batch)
 
@@ -145,48 +161,60 @@ class SeenUsers:
 
     async def seen(self, users: Sequence[User | None]) -> list[SeenUser | None]:
         """The users in the same order, nothing for those who are not there."""
-        viewer, views = self._viewer, self._views_of_all
+        views = self._views_of_all
         if views is not None:
             return [None if user is None else user.seen_as(views) for user in users]
-        assert viewer is not None
-        assert viewer.user_id is not None
-        blocking = followed = frozenset[str]()
-        if not viewer.is_staff:
-            blocking = await self._blocking(users, viewer.user_id)
-            if self._authorization.tells_followers_apart:
-                followed = await self._followed(users, viewer.user_id)
-        own = self._views(ViewerKind.SELF)
-        others = self._views(ViewerKind.STAFF if viewer.is_staff else ViewerKind.STRANGER)
-        followers = self._views(ViewerKind.FOLLOWER) if followed else others
-        return [
-            None
-            if user is None or user.id in blocking
-            else user.seen_as(
-                own if user.id == viewer.user_id else followers if user.id in followed else others
-            )
-            for user in users
-        ]
+        found = [user.id for user in users if user is not None]
+        others = self._others(found or [NOBODY])
+        return self._as_seen(others, users, *await asyncio.gather(*self._ties(others)))
 
     @cached_property
     def _views_of_all(self) -> Views | None:
         """What the viewer sees of users, where that does not depend on what they are to it."""
-        if self._viewer is None:
-            return self._views(ViewerKind.ANONYMOUS)
-        return self._views(ViewerKind.SERVICE) if self._viewer.user_id is None else None
+        kind = kind_of(self._viewer)
+        is_nobody = kind in (ViewerKind.ANONYMOUS, ViewerKind.SERVICE)
+        return self._views(kind) if is_nobody else None
 
-    async def _blocking(self, users: Sequence[User | None], viewer_id: str) -> frozenset[str]:
-        """Those of the users who block the viewer."""
-        ids = [user.id for user in users if user is not None and user.id != viewer_id]
-        pairs = [(user_id, viewer_id) for user_id in ids]
-        blocks = await self._loaders.is_blocking_by_pair.load_many(pairs)
-        return frozenset(user_id for user_id, blocks in zip(ids, blocks, strict=True) if blocks)
+    @property
+    def _person(self) -> str:
+        """Who asks, where `_views_of_all` has nothing."""
+        assert self._viewer is not None
+        assert self._viewer.user_id is not None
+        return self._viewer.user_id
 
-    async def _followed(self, users: Sequence[User | None], viewer_id: str) -> frozenset[str]:
-        """Those of the users whom the viewer follows."""
-        ids = [user.id for user in users if user is not None and user.id != viewer_id]
-        pairs = [(viewer_id, user_id) for user_id in ids]
-        follows = await self._loaders.is_following_by_pair.load_many(pairs)
-        return frozenset(user_id for user_id, does in zip(ids, follows, strict=True) if does)
+    def _others(self, ids: Sequence[str]) -> list[str]:
+        return [user_id for user_id in ids if user_id != self._person]
+
+    def _ties(self, others: Sequence[str]) -> Iterator["asyncio.Future[list[bool]]"]:
+        """Whether each of them blocks the viewer, and is followed by the viewer where it matters.
+
+        They are asked about whether or not they exist, so that both take the same commands.
+        """
+        if kind_of(self._viewer) is ViewerKind.STAFF:
+            return
+        viewer_id, loaders = self._person, self._loaders
+        yield loaders.is_blocking_by_pair.load_many([(other, viewer_id) for other in others])
+        if self._authorization.tells_followers_apart:
+            yield loaders.is_following_by_pair.load_many([(viewer_id, other) for other in others])
+
+    def _as_seen(
+        self,
+        others: Sequence[str],
+        users: Sequence[User | None],
+        blocks: Sequence[bool] = (),
+        follows: Sequence[bool] = (),
+    ) -> list[SeenUser | None]:
+        """The users, by what each of the others is to the viewer."""
+        hidden = frozenset(compress(others, blocks))
+        views = {self._person: self._views(ViewerKind.SELF)}
+        if any(follows):
+            followers = self._views(ViewerKind.FOLLOWER)
+            views.update(dict.fromkeys(compress(others, follows), followers))
+        rest = self._views(kind_of(self._viewer))
+        return [
+            None if user is None or user.id in hidden else user.seen_as(views.get(user.id, rest))
+            for user in users
+        ]
 
     def _views(self, kind: ViewerKind) -> Views:
         # Only the scopes that matter to what is seen, so that the views stay few.

@@ -1,4 +1,4 @@
-"""Reading users: by id, by handle, many at once, by the beginning of a name; who sees what."""
+"""Reading users: by id, by handle, many at once, by the beginning of a name."""
 
 from typing import Any
 
