@@ -65,8 +65,8 @@ def _problems_of(
     if ViewerKind.BLOCKED in rule.kinds:
         yield f"{field}: who is blocked does not see that the user is there"
     siblings = (other for name, other in authorization.rules.items() if _same_type(name, field))
-    hidden = frozenset().union(*(other.kinds for other in siblings)) - rule.kinds
-    if is_non_null_type(definition.type) and (hidden or rule.scopes):
+    kinds = frozenset().union(*(other.kinds for other in siblings)) - {ViewerKind.BLOCKED}
+    if is_non_null_type(definition.type) and (rule.scopes or not kinds <= rule.kinds):
         yield f"{field}: it cannot be null, so that it cannot be hidden from anybody"
 
 
