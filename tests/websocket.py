@@ -47,12 +47,16 @@ class Socket:
 
 
 @contextlib.asynccontextmanager
-async def opened(address: str, token: str | None = None, **options: Any) -> AsyncIterator[Socket]:
-    """A connection with this token; options are those of `websockets`."""
+async def opened(
+    address: str, token: str | None = None, *, purpose: object = None, **options: Any
+) -> AsyncIterator[Socket]:
+    """A connection with this token, and purpose; options are those of `websockets`."""
     protocols: Any = ["graphql-transport-ws"]
     async with connect(address, subprotocols=protocols, **options) as connection:
         socket = Socket(connection)
-        payload = {"Authorization": f"Bearer {token}"} if token else {}
+        payload: dict[str, Any] = {"Authorization": f"Bearer {token}"} if token else {}
+        if purpose is not None:
+            payload["X-Data-Purpose"] = purpose
         await socket.send(type="connection_init", payload=payload)
         assert await socket.receive() == {"type": "connection_ack"}
         yield socket
