@@ -16,7 +16,14 @@ from typing import Any, ClassVar, cast
 from loaders.batch import BatchLoader
 from loaders.loaders import Loaders
 from resolvers.audit import Trail
-from resolvers.authorization import AUTHORIZATION, OWNER, Authorization, ViewerKind, kind_of
+from resolvers.authorization import (
+    AUTHORIZATION,
+    OWNER,
+    PERSONS,
+    Authorization,
+    ViewerKind,
+    kind_of,
+)
 from resolvers.viewer import Viewer
 from store.coalescing import Parts
 from store.ids import encode
@@ -31,6 +38,8 @@ TRUSTED = OWNER | {ViewerKind.SERVICE}
 
 NOBODY = encode(0)
 """Is asked about where nobody is found, so that those who are hidden take no more commands."""
+
+NO_SCOPES: frozenset[str] = frozenset()
 
 VIEWS = 1000
 """Kinds of viewers, and classes of seen users, that are remembered."""
@@ -128,8 +137,8 @@ class SeenUsers:
 
         async def batch_for_person(ids: list[str]) -> list[SeenUser | None]:
             others = self._others(ids)
-            reading: list[asyncio.Future[Any]] = [self._loaders.user_by_id.load_many(ids)]
-            return self._as_seen(others, *await asyncio.gather(*reading, *self._ties(others)))
+            users = self._loaders.user_by_id.load_many(ids)
+            return self._as_seen(others, *await _all_of(users, *self._ties(others)))
 
         views = self._views_of_all
         if views is None:
@@ -166,16 +175,20 @@ class SeenUsers:
             return [None if user is None else user.seen_as(views) for user in users]
         found = [user.id for user in users if user is not None]
         others = self._others(found or [NOBODY])
-        return self._as_seen(others, users, *await asyncio.gather(*self._ties(others)))
+        return self._as_seen(others, users, *await _all_of(*self._ties(others)))
 
     @cached_property
     def _views_of_all(self) -> Views | None:
         """What the viewer sees of users, where that does not depend on what they are to it."""
-        kind = kind_of(self._viewer)
-        is_nobody = kind in (ViewerKind.ANONYMOUS, ViewerKind.SERVICE)
-        return self._views(kind) if is_nobody else None
+        is_person = self._kind in PERSONS
+        return None if is_person else self._views(self._kind)
 
-    @property
+    @cached_property
+    def _kind(self) -> ViewerKind:
+        """What the viewer is to those with whom they have nothing to do."""
+        return kind_of(self._viewer)
+
+    @cached_property
     def _person(self) -> str:
         """Who asks, where `_views_of_all` has nothing."""
         assert self._viewer is not None
@@ -183,14 +196,15 @@ class SeenUsers:
         return self._viewer.user_id
 
     def _others(self, ids: Sequence[str]) -> list[str]:
-        return [user_id for user_id in ids if user_id != self._person]
+        viewer_id = self._person
+        return [user_id for user_id in ids if user_id != viewer_id]
 
     def _ties(self, others: Sequence[str]) -> Iterator["asyncio.Future[list[bool]]"]:
         """Whether each of them blocks the viewer, and is followed by the viewer where it matters.
 
         They are asked about whether or not they exist, so that both take the same commands.
         """
-        if kind_of(self._viewer) is ViewerKind.STAFF:
+        if self._kind is ViewerKind.STAFF:
             return
         viewer_id, loaders = self._person, self._loaders
         yield loaders.is_blocking_by_pair.load_many([(other, viewer_id) for other in others])
@@ -210,7 +224,7 @@ class SeenUsers:
         if any(follows):
             followers = self._views(ViewerKind.FOLLOWER)
             views.update(dict.fromkeys(compress(others, follows), followers))
-        rest = self._views(kind_of(self._viewer))
+        rest = self._views(self._kind)
         return [
             None if user is None or user.id in hidden else user.seen_as(views.get(user.id, rest))
             for user in users
@@ -218,8 +232,8 @@ class SeenUsers:
 
     def _views(self, kind: ViewerKind) -> Views:
         # Only the scopes that matter to what is seen, so that the views stay few.
-        scopes = self._authorization.seen_scopes
-        scopes = self._viewer.scopes & scopes if self._viewer else frozenset()
+        matter = self._authorization.seen_scopes
+        scopes = self._viewer.scopes & matter if self._viewer else NO_SCOPES
         views, are_audited = _views_of(self._authorization, kind, scopes, self._needs)
         if not are_audited:
             return views
@@ -304,6 +318,16 @@ def _not_read(name: str) -> property:
         raise LookupError(f"{name!r} was not read, because Request.needs does not name it")
 
     return property(refuse)
+
+
+async def _all_of(*futures: "asyncio.Future[Any]") -> list[Any]:
+    """What comes of futures that go on at the same time; for less than `asyncio.gather` takes."""
+    try:
+        return [await future for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancelled() or future.cancel() or future.exception()
+        raise
 
 
 @cache

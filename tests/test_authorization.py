@@ -625,9 +625,32 @@ def test_a_new_root_field_needs_a_rule() -> None:
 
 
 @pytest.mark.one_driver
+def test_the_schema_is_not_built_when_the_table_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(AUTHORIZATION.rules, list(AUTHORIZATION.rules)[-1])
+    with pytest.raises(AuthorizationError, match=r"^ProfileChange\.user: expected one rule"):
+        build_schema.__wrapped__()
+
+
+@pytest.mark.one_driver
 def test_the_page_is_what_the_table_says() -> None:
     """`usergraph schema authorization` prints what comes behind the comment in the page."""
     printed = CliRunner().invoke(app, ["schema", "authorization"])
     assert printed.stdout == authorization_page(AUTHORIZATION)
     assert PAGE.partition(GENERATED)[2] == printed.stdout
     assert "| `country` |  |  |  |  | yes | with `users:country:read` | yes | yes |" in PAGE
+
+
+@pytest.mark.one_driver
+@pytest.mark.parametrize("kind", ViewerKind)
+def test_every_cell_is_on_the_page(kind: ViewerKind) -> None:
+    for field, rule in AUTHORIZATION.rules.items():
+        for other in (
+            rule._replace(kinds=rule.kinds ^ {kind}),
+            rule._replace(scopes={**rule.scopes, kind: "other"}),
+            rule._replace(personal=not rule.personal),
+        ):
+            if kind in rule.kinds or other.scopes == rule.scopes:
+                table = replace(AUTHORIZATION, rules={**AUTHORIZATION.rules, field: other})
+                assert authorization_page(table) not in PAGE, field
