@@ -10,9 +10,12 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+
+from store.engine import start_engine
 
 ROOT = Path(__file__).parents[1]
 CHANGED = ("resolvers", "schema", "server")
@@ -495,7 +498,7 @@ def copied(mutant: Mutant | None, folder: Path) -> None:
     file.write_text(source.replace(mutant.before, mutant.after))
 
 
-def killer(mutant: Mutant | None) -> str | None:
+def killer(uri: str, mutant: Mutant | None) -> str | None:
     """The test that finds the mutant; None when none does. Raises: Stale.
 
     Without a mutant, the test that fails anyway.
@@ -519,6 +522,7 @@ def killer(mutant: Mutant | None) -> str | None:
                 **os.environ,
                 "PYTHONPATH": folder,
                 "PYTHONDONTWRITEBYTECODE": "1",
+                "USERGRAPH_MONGODB_URI": uri,
                 "USERGRAPH_MONGODB_DRIVER": "motor",
                 "USERGRAPH_EXECUTION": "compiled",
             },
@@ -544,14 +548,18 @@ def main() -> int:
         for mutant in MUTANTS
         if not arguments.breaks or any(words in mutant.breaks for words in arguments.breaks)
     ]
-    if (failing := killer(None)) is not None:
-        print(f"Without a mutant there is a failure: {failing}")
-        return 1
     missed = 0
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        for mutant, found in zip(chosen, pool.map(killer, chosen), strict=True):
-            missed += found is None
-            print(f"{mutant.breaks}: {(found or 'NOT FOUND')[:140]}", flush=True)
+    with TemporaryDirectory() as data, ThreadPoolExecutor(arguments.jobs) as pool:
+        engine = start_engine(Path(data), test_commands=True)
+        for mutant, found in zip(
+            [None, *chosen], pool.map(partial(killer, engine.uri), [None, *chosen]), strict=True
+        ):
+            if mutant is None and found is not None:
+                raise SystemExit(f"Without a mutant there is a failure: {found}")
+            if mutant is not None:
+                missed += found is None
+                print(f"{mutant.breaks}: {(found or 'NOT FOUND')[:140]}", flush=True)
+        engine.stop()
     print(f"{len(chosen) - missed} of {len(chosen)} found")
     return 1 if missed else 0
 

@@ -210,6 +210,7 @@ async def test_no_value_is_ever_written_down(
     await subgraph.data(query, token=staff(subgraph, world.zoe), id=user_id)
     [text] = [r.getMessage() for r in caplog.records if r.name == "usergraph.audit"]
     secret = [*canaries.values(), "canary", "Canary Bird", user_id]
+    text = text.replace(world.zoe, "")  # which may hold the two letters of a country
     assert [value for value in secret if value in text] == []
 
 
