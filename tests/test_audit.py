@@ -14,6 +14,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from resolvers.audit import Reading, Trail
 from resolvers.authorization import AUTHORIZATION
 from resolvers.viewer import STAFF_SCOPE
 from server.app import create_app
@@ -197,6 +198,17 @@ async def test_every_path_leaves_a_line(
     await subgraph.follow(world.ada, world.ben)
     await subgraph.data(query, token=subgraph.token(None))
     assert [found["fields"] for found in written(caplog)] == [{"User.country": 1}]
+
+
+@pytest.mark.one_driver
+def test_what_was_written_down_is_not_written_down_again() -> None:
+    trail = Trail()
+    trail.note("User.country", "ada")
+    trail.note("User.country", "ben")
+    assert trail
+    assert trail.taken(None, "ads") == Reading(None, "ads", 2, {"User.country": 2})
+    assert not trail
+    assert trail.taken(None, None) == Reading(None, None, 0, {})
 
 
 async def test_no_value_is_ever_written_down(
