@@ -1,17 +1,16 @@
 """Audit: a line of JSON for each operation that read personal data of others, never the data."""
 
-import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from resolvers.audit import AuditFault, Reading
 from resolvers.authorization import kind_of
-
-HASH_LENGTH = 16
+from server.exchanges import current_facts, hash_of
 
 logger = logging.getLogger(__name__)
 lines = logging.getLogger("usergraph.audit")
@@ -40,18 +39,21 @@ class AuditLog:
 
     def write(self, reading: Reading, document: str, operation_name: str | None) -> None:
         """Writes down what one operation read. Raises: AuditFault."""
-        line = audit_line(reading, document, operation_name, self._now())
+        event = "personal data read"
+        entry = _entry(reading, document, operation_name)
         if self._descriptor is None:
-            lines.info("%s", line)
+            lines.info(event, extra=entry)
             return
-        data = line.encode() + b"\n"
+        asked = {"request_id": current_facts().get("request_id")}
+        line = {"event": event, "at": self._now().isoformat(), **_present(asked), **entry}
+        data = json.dumps(line).encode() + b"\n"
         try:
             written = os.write(self._descriptor, data)  # one write, so that lines stay whole
         except OSError as error:
-            logger.error("an audit line cannot be written: %s", error.strerror)
+            logger.exception("an audit line cannot be written")
             raise AuditFault from error
         if written != len(data):
-            logger.error("an audit line was cut off after %d bytes", written)
+            logger.error("an audit line was cut off", extra={"counted": written})
             raise AuditFault
 
     def close(self) -> None:
@@ -61,31 +63,22 @@ class AuditLog:
             self._descriptor = None
 
 
-def audit_line(
-    reading: Reading,
-    document: str,
-    operation_name: str | None,
-    at: datetime,
-    request_id: str | None = None,
-) -> str:
-    """The line: who, what of how many, what for, and by which operation; JSON in ASCII."""
+def _entry(reading: Reading, document: str, operation_name: str | None) -> dict[str, Any]:
+    """Who, what of how many, what for, and by which operation."""
     viewer = reading.viewer
-    entry = {
-        "event": "personal data read",
-        "at": at.isoformat(),
-        "kind": kind_of(viewer).value,
-        "client_id": viewer.client_id if viewer else None,
-        "user_id": viewer.user_id if viewer else None,
-        "purpose": reading.purpose,
-        "users": reading.users,
-        "fields": reading.fields,
-        "operation": operation_name,
-        "document": _hash(document),
-        "request_id": request_id,
-    }
-    return json.dumps({name: value for name, value in entry.items() if value is not None})
+    return _present(
+        {
+            "kind": kind_of(viewer).value,
+            "client_id": viewer.client_id if viewer else None,
+            "user_id": viewer.user_id if viewer else None,
+            "purpose": reading.purpose,
+            "users": reading.users,
+            "fields": dict(reading.fields),
+            "operation_name": operation_name,
+            "operation_hash": hash_of(document),
+        }
+    )
 
 
-def _hash(document: str) -> str:
-    digest = hashlib.sha256(document.encode(errors="surrogatepass"))
-    return digest.hexdigest()[:HASH_LENGTH]
+def _present(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in entry.items() if value is not None}

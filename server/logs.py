@@ -42,8 +42,10 @@ def _text(pattern: str) -> Form:
     return lambda value: isinstance(value, str) and matches(value)
 
 
-def _each(form: Form) -> Form:
-    return lambda value: isinstance(value, (list, tuple)) and all(map(form, value))
+def _counts(form: Form) -> Form:
+    return lambda value: (
+        isinstance(value, dict) and all(map(form, value)) and all(map(_number, value.values()))
+    )
 
 
 WORD = _text(r"[A-Za-z0-9._:/-]{1,100}")
@@ -79,14 +81,9 @@ KEYS: Mapping[str, Form] = {
 
 AUDIT_KEYS: Mapping[str, Form] = {
     **KEYS,
-    "event": _text(r"[a-z ]{1,60}"),
-    "at": _text(r"[0-9T:.+-]{1,40}"),
-    "who": WORD,
     "kind": WORD,
     "user_id": WORD,
-    "operation": NAME,
-    "document": _text(r"[0-9a-f]{16}"),
-    "fields": _each(_text(r"[_A-Za-z0-9.]{1,200}")),
+    "fields": _counts(_text(r"[_A-Za-z0-9.]{1,200}")),
     "users": _number,
     "purpose": _text(r"[\x20-\x7e]{1,100}"),
 }
@@ -179,9 +176,6 @@ def _from_record(_: object, __: str, line: EventDict) -> EventDict:
     given = {key: value for key, value in record.__dict__.items() if key not in _OF_EVERY_RECORD}
     text, counted = (record.msg, 0) if _is_constant(record) else (LEFT_OUT, 1)
     arguments = line.get("positional_args") or ()
-    if record.name == AUDIT and (audited := _audited(arguments)) is not None:
-        text, arguments = audited.pop("event", None), ()
-        given.update(audited)
     always = {
         "timestamp": datetime.fromtimestamp(record.created, UTC),
         "level": record.levelname.lower(),
@@ -194,15 +188,6 @@ def _from_record(_: object, __: str, line: EventDict) -> EventDict:
 
 
 _OF_EVERY_RECORD = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
-
-
-def _audited(arguments: Any) -> EventDict | None:
-    """What a line of the audit trail says when it is JSON already: the same keys count."""
-    try:
-        found = orjson.loads(arguments[0])
-    except (LookupError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _is_constant(record: logging.LogRecord) -> bool:

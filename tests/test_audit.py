@@ -59,9 +59,18 @@ def staff(subgraph: Subgraph, user_id: str) -> str:
     return subgraph.token(user_id, [*PERSON_SCOPES, STAFF_SCOPE])
 
 
+KEYS = ("kind", "client_id", "user_id", "purpose", "users", "fields")
+OPERATION_KEYS = ("operation_name", "operation_hash")
+
+
 def written(caplog: pytest.LogCaptureFixture) -> list[Any]:
     """The lines since the last time."""
-    found = [json.loads(r.getMessage()) for r in caplog.records if r.name == "usergraph.audit"]
+    found = [
+        {"event": record.getMessage()}
+        | {key: value for key in (*KEYS, *OPERATION_KEYS) if (value := vars(record).get(key))}
+        for record in caplog.records
+        if record.name == "usergraph.audit"
+    ]
     caplog.clear()
     return found
 
@@ -70,8 +79,7 @@ def line(subgraph: Subgraph, document: str, **parts: Any) -> Any:
     """A line as it should be."""
     return {
         "event": "personal data read",
-        "at": subgraph.clock().isoformat(),
-        "document": hashlib.sha256(document.encode()).hexdigest()[:16],
+        "operation_hash": hashlib.sha256(document.encode()).hexdigest()[:16],
         **parts,
     }
 
@@ -107,7 +115,7 @@ async def test_a_service_that_reads_countries_leaves_a_line(
             purpose="invoice-tax:7",
             users=2,
             fields={"User.country": 2},
-            operation="Countries",
+            operation_name="Countries",
         )
     ]
 
@@ -133,7 +141,7 @@ async def test_staff_who_read_the_private_part_leave_a_line_without_their_own(
                 "UserPrivate.locale": 2,
                 "UserPrivate.timeZone": 2,
             },
-            operation="Support",
+            operation_name="Support",
         )
     ]
 
@@ -148,7 +156,7 @@ async def test_every_personal_field_is_noted(
         await subgraph.data(query, token=staff(subgraph, world.zoe), id=world.ada)
         [found] = written(caplog)
         assert found["fields"] == dict.fromkeys(AUTHORIZATION.personal, 1)
-        assert "operation" not in found
+        assert "operation_name" not in found
 
 
 async def test_only_what_was_read_is_noted(
@@ -348,7 +356,7 @@ async def test_each_event_leaves_a_line(
         purpose="ads",
         users=1,
         fields={"User.country": 1},
-        operation="Watch",
+        operation_name="Watch",
     )
     assert written(caplog) == [expected, expected]
 
@@ -437,7 +445,7 @@ async def test_what_cannot_be_written_down_does_not_leave(
             ]
         },
     )
-    assert "an audit line cannot be written: No space left on device" in caplog.text
+    assert "an audit line cannot be written" in caplog.text
     unaudited = await full.post("{ __typename }", token)
     assert unaudited.json() == {"data": {"__typename": "Query"}}
 

@@ -359,6 +359,7 @@ async def test_who_is_hidden_looks_like_nobody_in_bytes_and_commands(
             headers={
                 "Authorization": f"Bearer {subgraph.token(world.zoe)}",
                 "Accept": "text/event-stream" if path == "subscription" else "application/json",
+                "X-Request-Id": "the-same",
             },
         )
         answers.append((answer.status_code, dict(answer.headers), answer.content, commands.taken()))

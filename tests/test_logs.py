@@ -1,6 +1,5 @@
 """Logs: what is known to be harmless is written, everything else is left out and counted."""
 
-import json
 import logging
 import re
 import subprocess
@@ -64,13 +63,12 @@ def test_a_constant_is_written_and_what_is_put_into_it_is_not(
     ]
 
 
-@pytest.mark.parametrize("is_json", [True, False])
-def test_the_audit_trail_names_who_looked_at_what(is_json: bool) -> None:
+def test_the_audit_trail_names_who_looked_at_what() -> None:
     said = {
         "kind": "staff",
         "user_id": "u1",
         "purpose": "support case 5",
-        "fields": ["User.country"],
+        "fields": {"User.country": 3},
     }
     unsaid = {"bio": "Born in Kiruna"}
     stream, logger = StringIO(), logging.getLogger(AUDIT)
@@ -78,10 +76,7 @@ def test_the_audit_trail_names_who_looked_at_what(is_json: bool) -> None:
     handler.setFormatter(formatter(as_json))
     logger.propagate, logger.disabled = False, False
     logger.addHandler(handler)
-    if is_json:
-        logger.warning("%s", json.dumps({"event": "personal data read", **said, **unsaid}))
-    else:
-        logger.warning("personal data read", extra={**said, **unsaid})
+    logger.warning("personal data read", extra={**said, **unsaid})
     logger.removeHandler(handler)
     logger.propagate = True
     line = orjson.loads(stream.getvalue())
