@@ -122,9 +122,7 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True  # uvicorn tells the one that was read last
-            self._running.message_event.set()
-            client_left(cast(dict[str, Any], self._running.scope))
+            self._give_up(self._running)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -137,6 +135,21 @@ class Connection(HttpToolsProtocol):
     @property
     def _is_closing(self) -> bool:
         return self._is_refused or self.transport.is_closing()
+
+    def _may_answer(self) -> bool:
+        """Whether nothing was answered yet to the last message; its request is given up then."""
+        running = self._running
+        if running is None or running.response_complete:
+            return True
+        if running.response_started or running is not self.cycle:
+            return False
+        self._give_up(running)
+        return True
+
+    def _give_up(self, cycle: RequestResponseCycle) -> None:
+        cycle.disconnected = True  # uvicorn tells the one that was read last
+        cycle.message_event.set()
+        client_left(cast(dict[str, Any], cycle.scope))
 
     def _head_bytes(self) -> int:
         """The size of the head, but for the method and the version."""
@@ -186,7 +199,7 @@ class Connection(HttpToolsProtocol):
         self._stop_timer()
         self._unset_keepalive_if_required()
         self._is_refused = True
-        if error is None or self._is_answering:
+        if error is None or not self._may_answer():
             self.transport.close()
             return
         self.transport.write(_answer(error))

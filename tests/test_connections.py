@@ -141,6 +141,8 @@ async def test_trailers_are_not_headers(address: str) -> None:
         assert (await client.answer()).status == 200
         await client.send(head("transfer-encoding: chunked") + b"%x\r\n%b\r\n0\r\n" % (26, body))
         await client.send(b"x: " + b"y" * 1_000_000)
+        answer = await client.answer()
+        assert (answer.status, answer.code) == (431, "HEADERS_TOO_LARGE")
         assert await client.rest() == b""
 
 
