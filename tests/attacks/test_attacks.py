@@ -22,7 +22,7 @@ from tests.running import RunningServer
 
 SETTINGS = {"introspection": "false", "log_level": "info"}
 MOST = Damage(cpu=0.10, memory=5.0, wait=0.10)
-TRIES = 4
+TRIES = 8
 """A busy machine makes some look dear, and what is first asked is first loaded."""
 
 
