@@ -33,7 +33,8 @@ from pipelines.seed import seed
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from server.app import create_app
-from server.identity import DevelopmentKey, identity_of
+from server.identity import identity_of
+from server.keys import DevelopmentKey
 from server.settings import Settings
 from server.tokens import KNOWN_SCOPES
 from store.engine import start_engine

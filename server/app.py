@@ -33,6 +33,7 @@ from server.identity import Identity
 from server.manifests import read_manifest
 from server.operations import Operations
 from server.rates import RateLimits
+from server.router import router_of, router_only_of
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
@@ -119,18 +120,19 @@ def create_app(
         budgets,
         rates,
         gives_traces=settings.ftv1,
+        router_only=router_only_of(settings),
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)
     limit = settings.max_body_bytes
-    callers = Callers(identity)
+    callers = Callers(identity, router_of(settings))
     deadlines = Deadlines(settings.deadline_header, settings.request_timeout_seconds)
     http = GraphQLEndpoint(operations, callers, streams, callbacks, deadlines, max_body_bytes=limit)
     event_stream = EventStreamEndpoint(operations, callers, streams, max_body_bytes=limit)
     websocket = WebSocketEndpoint(
         schema,
         documents,
-        identity,
+        callers,
         make_request,
         operations,
         allowed_origins=settings.allowed_origins,
@@ -146,6 +148,8 @@ def create_app(
             repairing = asyncio.create_task(repair_forever(store, now))
             closing.push_async_callback(stop, repairing)
             closing.push_async_callback(callbacks.close)
+            following = asyncio.create_task(identity.keys.follow())
+            closing.push_async_callback(stop, following)
             yield
 
     routes: Sequence[BaseRoute] = [
@@ -153,7 +157,7 @@ def create_app(
         Route(f"{ENDPOINT}/stream", event_stream),
         WebSocketRoute(ENDPOINT, websocket),
         Route("/health/live", _live),
-        Route("/health/ready", partial(_ready, store)),
+        Route("/health/ready", partial(_ready, store, identity)),
         *(explorer_routes(session) if session else ()),
     ]
     paths = [route.path for route in routes if isinstance(route, Route)]
@@ -176,7 +180,9 @@ async def _live(_: HTTPRequest) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _ready(store: Store, _: HTTPRequest) -> Response:
+async def _ready(store: Store, identity: Identity, _: HTTPRequest) -> Response:
+    if not identity.keys:
+        return JSONResponse({"status": "token keys unavailable"}, 503)
     try:
         await store.ping()
     except StoreFault:

@@ -122,8 +122,8 @@ def token(
 ) -> None:
     """Print a development bearer token, which only this data directory's server accepts."""
     settings = _settings()
-    if settings.token_jwks_file is not None:
-        _fail("Tokens come from your issuer, because USERGRAPH_TOKEN_JWKS_FILE is set.")
+    if settings.has_issuer:
+        _fail("Tokens come from your issuer, whose keys the settings name.")
     scopes = re.split(r"[,\s]+", ",".join(scope)) if scope else None
     for unknown in sorted({*(scopes or ())} - KNOWN_SCOPES):
         print(f"No rule asks for the scope {unknown!r}.", file=sys.stderr)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from server.explorer import BUNDLE
-from server.identity import identity_of
+from server.keys import UNREADABLE, keys_of, reason
 from server.settings import Settings
 from store.errors import StoreFault
 from store.store import Store
@@ -31,7 +31,8 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
     try:
         return [
             Finding("settings", True, f"{settings.federation_profile} profile"),
-            _keys(settings),
+            await _keys(settings),
+            _router(settings),
             _explorer(settings),
             *[finding async for finding in _database(settings, store)],
         ]
@@ -39,17 +40,28 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
         await store.close()
 
 
-def _keys(settings: Settings) -> Finding:
+async def _keys(settings: Settings) -> Finding:
+    where = settings.token_jwks_file or settings.token_jwks_url
+    source = "FILE" if settings.token_jwks_file else "URL"
+    advice = f"see USERGRAPH_TOKEN_JWKS_{source}" if where else "see USERGRAPH_DATA_DIR"
     try:
-        identity_of(settings)
-    except (OSError, ValueError) as error:
-        is_ours = settings.token_jwks_file is None
-        advice = "see USERGRAPH_DATA_DIR" if is_ours else "correct USERGRAPH_TOKEN_JWKS_FILE"
-        return Finding("token keys", False, str(error), advice)
-    if settings.token_jwks_file is not None:
-        return Finding("token keys", True, f"in {settings.token_jwks_file}")
+        keys = keys_of(settings)
+        await keys.update()
+    except UNREADABLE as error:
+        found = reason(error)
+        told = found if where is None or str(where) in found else f"{where}: {found}"
+        return Finding("token keys", False, told, advice)
+    if where:
+        return Finding("token keys", True, f"{len(keys)} in {where}")
     found = f"development key in {settings.data_dir}"
-    return Finding("token keys", True, found, "set USERGRAPH_TOKEN_JWKS_FILE in production")
+    return Finding("token keys", True, found, "set USERGRAPH_TOKEN_JWKS_URL in production")
+
+
+def _router(settings: Settings) -> Finding:
+    if settings.knows_router:
+        return Finding("router", True, "proves itself")
+    advice = "set USERGRAPH_ROUTER_SECRETS where others than the router can reach this"
+    return Finding("router", True, "anybody may ask _entities and _service", advice)
 
 
 def _explorer(settings: Settings) -> Finding:

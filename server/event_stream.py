@@ -111,7 +111,7 @@ class EventStreamEndpoint:
 
     async def _answer(self, request: Request, wanted: Accepted) -> Response:
         if request.method == "PUT":
-            return self._reserve(request)
+            return await self._reserve(request)
         if request.method not in METHODS:
             allow = {"Allow": ", ".join(METHODS)}
             raise RequestError(
@@ -123,7 +123,7 @@ class EventStreamEndpoint:
         if request.method == "DELETE":
             reservation.stop(request.query_params.get("operationId", ""))
             return Response()
-        caller = self._callers.of(request)
+        caller = await self._callers.of(request)
         parameters = await parameters_of(request, self._max_body_bytes)
         operation_id = _operation_id(parameters)
         self._operations.check(parameters)
@@ -134,8 +134,8 @@ class EventStreamEndpoint:
         )
         return Response(status_code=202)
 
-    def _reserve(self, request: Request) -> Response:
-        self._callers.of(request)
+    async def _reserve(self, request: Request) -> Response:
+        await self._callers.of(request)
         if len(self._reservations) >= MAX_RESERVATIONS:
             message = "Too many streams are reserved here."
             raise RequestError(503, "OVERLOADED", message, {"Retry-After": "5"})

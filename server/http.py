@@ -83,7 +83,7 @@ class GraphQLEndpoint:
         if wanted.single is None and wanted.stream is None:
             raise _not_acceptable("An answer", JSON, GRAPHQL_JSON)
         due = self._deadlines.of(request)
-        caller = self._callers.of(request)
+        caller = await self._callers.of(request)
         parameters = await parameters_of(request, self._max_body_bytes)
         allowed = READS_AND_WRITES if request.method == "POST" else READS
         traced = request.headers.get(tracing.HEADER) == tracing.FORMAT

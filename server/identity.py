@@ -1,139 +1,138 @@
 """Identity: who asks, from a bearer token (a JWT access token, RFC 9068)."""
 
-import json
-import os
 import time
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from hashlib import sha256
+from math import inf
+from typing import Any, NamedTuple
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, GuestProtocol, Key, KeySet
+from joserfc.jwk import Key
+from joserfc.util import urlsafe_b64decode
 
-from resolvers.request import Viewer
+from resolvers.viewer import Viewer
+from server.claims import MAX_BYTES, InvalidToken, object_in, require, time_in, viewer_of
+from server.keys import Keys, keys_of
 from server.settings import Settings
-from store.ids import PATTERN as ID
-from store.ids import new_id
-
-ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "RS256", "EdDSA", "Ed25519")
-"""Asymmetric signatures only; which of them holds for a key is written with the key."""
 
 TOKEN_TYPES = ("at+jwt", "application/at+jwt")
+CLAIMS = ("iss", "aud", "sub", "client_id", "iat", "exp")
+REFUSED_PARAMETERS = frozenset({"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"})
+"""Extensions, none of which is known here, and keys that a token would bring itself (RFC 7515)."""
+
+MAX_REMEMBERED = 10_000
+
+NOT_BEARER = "Expected the Authorization header to be: Bearer <token>."
+TOO_LONG = f"Expected a token of at most {MAX_BYTES} bytes."
+NOT_A_TOKEN = "Expected a signed JSON Web Token, in which no member occurs twice."
+NOT_AN_ACCESS_TOKEN = "Expected a token of type at+jwt."
+NOT_PLAIN = "Expected a token without keys and extensions of its own in its header."
+NOT_TRUSTED = "The token is not signed by its issuer."
 
 
-class InvalidToken(Exception):
-    """The request carries a token that does not say who asks; the message says why not."""
+class KeysUnavailable(Exception):
+    """No token can be verified yet, because there are no keys."""
+
+
+class Verified(NamedTuple):
+    """What a token said, until which second that holds, and the key that it was signed with."""
+
+    viewer: Viewer
+    until: float
+    kid: str
+    key: Key
 
 
 class Identity:
-    """Verifies tokens of one issuer for one audience with a fixed set of public keys."""
+    """Verifies tokens of one issuer for one audience; those that it verified it remembers.
 
-    def __init__(self, keys: KeySet, *, issuer: str, audience: str, leeway_seconds: int) -> None:
-        self._keys: dict[str, Key] = {}
-        for key in keys.keys:
-            if key.kid and key.get("alg") in ALGORITHMS:
-                self._keys[key.kid] = key
-        if not self._keys:
-            raise ValueError("the key set holds no key with a kid and a known asymmetric alg")
-        self._claims = jwt.JWTClaimsRegistry(
-            leeway=leeway_seconds,
-            iss={"essential": True, "value": issuer},
-            aud={"essential": True, "value": audience},
-            exp={"essential": True},
-            iat={"essential": True},
-            sub={"essential": True},
-            client_id={"essential": True},
-        )
-
-    def viewer(self, authorization: str | None) -> Viewer | None:
-        """Who asks, from an Authorization header; nobody when there is none.
-
-        Raises: InvalidToken.
-        """
-        if authorization is None:
-            return None
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise InvalidToken("Expected the Authorization header to be: Bearer <token>.")
-        try:
-            decoded = jwt.decode(token.strip(), self._key_for, algorithms=list(ALGORITHMS))
-            if str(decoded.header.get("typ", "")).lower() not in TOKEN_TYPES:
-                raise InvalidToken("Expected a token of type at+jwt.")
-            self._claims.validate(decoded.claims)
-        except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise InvalidToken(f"The token is not valid: {_reason(error)}.") from error
-        return _viewer(decoded.claims)
-
-    def _key_for(self, token: GuestProtocol) -> Key:
-        headers = token.headers()
-        key = self._keys.get(str(headers.get("kid")))
-        if key is None:
-            raise InvalidToken("The token is signed with an unknown key.")
-        if headers.get("alg") != key.get("alg"):
-            raise InvalidToken("The token's algorithm is not the one of its key.")
-        return key
-
-
-class DevelopmentKey:
-    """A key of this data directory alone: signs tokens that only this server accepts.
-
-    Raises: OSError, ValueError when the file cannot be used.
+    `now` is the time in seconds since 1970.
     """
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / "development-key.json"
-        if not path.exists():
-            _write_private(path, _new_key())
-        try:
-            self._key = ECKey.import_key(json.loads(path.read_text()))
-            self._key.as_dict(private=True)
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged; delete it to get a new one") from error
-
-    @property
-    def public_keys(self) -> KeySet:
-        """The key set that verifies its tokens."""
-        return KeySet([ECKey.import_key(self._key.as_dict(private=False))])
-
-    def token(
+    def __init__(
         self,
+        keys: Keys,
         *,
         issuer: str,
         audience: str,
-        user_id: str | None,
-        scopes: Iterable[str],
-        lifetime_seconds: int,
-    ) -> str:
-        """A token for a person, or for a service when there is no user."""
-        client_id = "development" if user_id else "development-service"
-        now = int(time.time())
-        claims = {
-            "iss": issuer,
-            "aud": audience,
-            "sub": user_id or client_id,
-            "client_id": client_id,
-            "iat": now,
-            "exp": now + lifetime_seconds,
-            "jti": new_id(),
-            "scope": " ".join(sorted(scopes)),
-        }
-        header = {"typ": "at+jwt", "alg": "ES256", "kid": self._key.kid}
-        return jwt.encode(header, claims, self._key)
+        leeway_seconds: int,
+        max_lifetime_seconds: float = inf,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._leeway = leeway_seconds
+        self._max_lifetime = max_lifetime_seconds
+        self._now = now
+        self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
+
+    async def viewer(self, authorization: str | None) -> Viewer | None:
+        """Who asks, from an Authorization header; nobody when there is none.
+
+        Raises: InvalidToken, KeysUnavailable.
+        """
+        if authorization is None:
+            return None
+        token = _token_in(authorization)
+        digest = sha256(token).digest()
+        known = self._remembered.get(digest)
+        if known is not None:
+            if known.until > self._now() and self.keys.get(known.kid) is known.key:
+                self._remembered.move_to_end(digest)
+                return known.viewer
+            self._remembered.pop(digest, None)
+        verified = await self._verify(token)
+        self._remember(digest, verified)
+        return verified.viewer
+
+    async def _verify(self, token: bytes) -> Verified:
+        kid = _kid_of(token)
+        key = self.keys.get(kid)
+        if key is None:
+            await self.keys.look_again()
+            key = self.keys.get(kid)
+        if key is None:
+            if not self.keys:
+                raise KeysUnavailable
+            raise InvalidToken(NOT_TRUSTED)
+        claims = _claims_in(token, key)
+        self._check(claims)
+        return Verified(viewer_of(claims), time_in(claims, "exp") + self._leeway, kid, key)
+
+    def _check(self, claims: Mapping[str, Any]) -> None:
+        require(claims, CLAIMS)
+        if claims["iss"] != self._issuer:
+            raise InvalidToken("The token is of another issuer.")
+        if self._audience not in _audiences(claims["aud"]):
+            raise InvalidToken("The token is for another audience.")
+        now, expires = self._now(), time_in(claims, "exp")
+        if expires + self._leeway <= now:
+            raise InvalidToken("The token has expired.")
+        if expires - self._leeway > now + self._max_lifetime:
+            message = f"Expected a token that expires within {self._max_lifetime:.0f} seconds."
+            raise InvalidToken(message)
+        for name in ("iat", "nbf"):
+            if name in claims and time_in(claims, name) - self._leeway > now:
+                raise InvalidToken("The token is not valid yet.")
+
+    def _remember(self, digest: bytes, verified: Verified) -> None:
+        self._remembered[digest] = verified
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
 
 
 def identity_of(settings: Settings) -> Identity:
     """Who may ask, by the settings' keys. Raises: OSError, ValueError when they cannot be used."""
-    if settings.token_jwks_file is not None:
-        keys = read_keys(settings.token_jwks_file)
-    else:
-        keys = DevelopmentKey(settings.data_dir).public_keys
     return Identity(
-        keys,
+        keys_of(settings),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         leeway_seconds=settings.token_leeway_seconds,
+        max_lifetime_seconds=settings.max_token_lifetime_seconds if settings.has_issuer else inf,
     )
 
 
@@ -142,38 +141,47 @@ def seconds_until(expires_at: datetime) -> float:
     return max(0.0, (expires_at - datetime.now(UTC)).total_seconds())
 
 
-def read_keys(path: Path) -> KeySet:
-    """The key set in a file. Raises: OSError, ValueError."""
+def _token_in(authorization: str) -> bytes:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or not token.isascii():
+        raise InvalidToken(NOT_BEARER)
+    if len(token) > MAX_BYTES:
+        raise InvalidToken(TOO_LONG)
+    return token.encode()
+
+
+def _kid_of(token: bytes) -> str:
+    """The key that the token asks to be verified with. Raises: InvalidToken."""
+    segments = token.split(b".")
     try:
-        return KeySet.import_key_set(json.loads(path.read_text()))
-    except (JoseError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a JSON Web Key Set: {_reason(error)}") from error
+        header = object_in(urlsafe_b64decode(segments[0]))
+    except ValueError:
+        raise InvalidToken(NOT_A_TOKEN) from None
+    if not REFUSED_PARAMETERS.isdisjoint(header):
+        raise InvalidToken(NOT_PLAIN)
+    if len(segments) != 3:
+        raise InvalidToken(NOT_A_TOKEN)
+    if str(header.get("typ", "")).lower() not in TOKEN_TYPES:
+        raise InvalidToken(NOT_AN_ACCESS_TOKEN)
+    kid = header.get("kid")
+    if not isinstance(kid, str):
+        raise InvalidToken(NOT_TRUSTED)
+    return kid
 
 
-def _viewer(claims: Mapping[str, Any]) -> Viewer:
-    subject, client_id, scope = claims["sub"], claims["client_id"], claims.get("scope", "")
-    if not all(isinstance(value, str) for value in (subject, client_id, scope)):
-        raise InvalidToken("Expected sub, client_id and scope to be strings.")
-    scopes = frozenset(scope.split())
-    expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-    if subject == client_id:  # RFC 9068, section 2.2: no resource owner is involved
-        return Viewer(client_id, None, scopes, expires_at)
-    if not ID.fullmatch(subject):
-        raise InvalidToken("Expected sub to be a user id.")
-    return Viewer(client_id, subject, scopes, expires_at)
+def _claims_in(token: bytes, key: Key) -> dict[str, Any]:
+    """What the token says, if it is signed with this key by this key's own algorithm."""
+    registry = jws.JWSRegistry(algorithms=[str(key.alg)], strict_check_header=False)
+    try:
+        signed = jws.deserialize_compact(token, key, registry=registry)
+    except (JoseError, ValueError, TypeError):
+        raise InvalidToken(NOT_TRUSTED) from None
+    try:
+        return object_in(signed.payload or b"")
+    except ValueError:
+        raise InvalidToken(NOT_A_TOKEN) from None
 
 
-def _reason(error: Exception) -> str:
-    return str(error).rstrip(".") or type(error).__name__
-
-
-def _new_key() -> str:
-    key = ECKey.generate_key("P-256", {"kid": new_id(), "alg": "ES256", "use": "sig"})
-    return json.dumps(key.as_dict(private=True))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+def _audiences(claim: object) -> list[object]:
+    return claim if isinstance(claim, list) else [claim]

@@ -27,6 +27,7 @@ from server.errors import RequestError
 from server.exchanges import note_operation
 from server.rates import RateLimits
 from server.requests import Parameters
+from server.router import RouterOnly
 from store.deadline import Until
 
 Body = dict[str, Any]
@@ -56,6 +57,7 @@ class Operations:
         rates: RateLimits,
         *,
         gives_traces: bool = True,
+        router_only: RouterOnly | None = None,
     ) -> None:
         self._schema = schema
         self._documents = documents
@@ -63,6 +65,7 @@ class Operations:
         self._budgets = budgets
         self._rates = rates
         self._gives_traces = gives_traces
+        self._router_only = router_only
 
     def check(self, parameters: Parameters) -> None:
         """Insists on a valid document that holds the operation. Raises: RequestError."""
@@ -70,6 +73,8 @@ class Operations:
 
     def admit(self, found: Found, parameters: Parameters, caller: Caller) -> Budget:
         """The budget that an operation takes from. Raises: RequestError, when it may not."""
+        if self._router_only is not None and not caller.is_router:
+            self._router_only.check(found.operation, parameters.name)
         budget = self._budgets.of(found, parameters.name)
         budget.check()
         if self._rates.are_set:

@@ -26,6 +26,8 @@ MULTIPART = "multipart/mixed"
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 MAX_ACCEPT_LENGTH = 4096
 READ_SECONDS = 5.0
+BODY = "usergraph.body"
+"""Where the scope of a request keeps what was read of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,25 @@ def parameters_from(document: Any) -> Parameters:
     )
 
 
+async def raw_body(request: Request, limit: int) -> bytes:
+    """The body as it was sent; it is read once. Raises: RequestError."""
+    known: bytes | None = request.scope.get(BODY)
+    if known is not None:
+        return known
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        message = f"Expected the body within {READ_SECONDS:g} seconds."
+        raise RequestError(408, "REQUEST_TIMEOUT", message, {"Connection": "close"}) from None
+    read = request.scope[BODY] = bytes(body)
+    return read
+
+
 def _from_query_string(parameters: QueryParams) -> Parameters:
     counts = Counter(key for key, _ in parameters.multi_items())
     for name in sorted(key for key, count in counts.items() if count > 1):
@@ -126,17 +147,8 @@ async def _body(request: Request, limit: int) -> bytes:
             "Expected the body plain or as gzip.",
             {"Accept-Encoding": "gzip"},
         )
-    body = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise _too_large(limit)
-    except TimeoutError:
-        message = f"Expected the body within {READ_SECONDS:g} seconds."
-        raise RequestError(408, "REQUEST_TIMEOUT", message, {"Connection": "close"}) from None
-    return bytes(body) if coding == "identity" else _inflated(bytes(body), limit)
+    body = await raw_body(request, limit)
+    return body if coding == "identity" else _inflated(body, limit)
 
 
 def _inflated(body: bytes, limit: int) -> bytes:

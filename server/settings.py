@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -45,6 +45,17 @@ def _check_addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _check_live(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    texts = [secret.get_secret_value() for secret in secrets]
+    if len(texts) > 2 or any(not _is_strong(text) for text in texts):
+        raise ValueError("Expected one or two values, each of 32 to 512 printable ASCII characters")
+    return secrets
+
+
+def _is_strong(text: str) -> bool:
+    return 32 <= len(text) <= 512 and text.isascii() and text.isprintable()
+
+
 def _check_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(parse_origin, texts))
 
@@ -62,6 +73,11 @@ TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 OriginList = Annotated[TextList, AfterValidator(_check_origins)]
 """Origins in one variable, separated by commas or spaces."""
+
+SecretList = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_live)
+]
+"""One or two secrets in one variable, of which both are live."""
 
 AddressList = Annotated[TextList, AfterValidator(_check_addresses)]
 """Addresses of `server/addresses.py` in one variable, separated by commas or spaces."""
@@ -90,7 +106,7 @@ class Settings(BaseSettings):
     )
     explorer: bool | None = Field(
         None,
-        description="Serve the explorer page at /; by default only without TOKEN_JWKS_FILE.",
+        description="Serve the explorer page at /; by default only with the development key.",
     )
 
     mongodb_uri: SecretStr | None = Field(
@@ -122,8 +138,47 @@ class Settings(BaseSettings):
         description="JSON Web Key Set with the issuer's public keys; "
         "without it a development key is made in DATA_DIR.",
     )
+    token_jwks_url: str | None = Field(
+        None,
+        description="Where the issuer publishes that key set, instead of a file; https, or http "
+        "on this machine.",
+    )
+    token_jwks_poll_seconds: float = Field(
+        300, ge=1, le=86_400, description="How often the key set at TOKEN_JWKS_URL is read."
+    )
+    max_token_lifetime_seconds: int = Field(
+        86_400,
+        ge=60,
+        description="The longest time until a token expires, in seconds; development tokens may "
+        "live longer.",
+    )
     token_leeway_seconds: int = Field(
         30, ge=0, le=60, description="How far clocks may differ when a token's times are checked."
+    )
+
+    router_secrets: SecretList = Field(
+        (),
+        description="What the router sends in x-router-authorization: one or two live values, "
+        "separated by commas or spaces.",
+    )
+    router_hmac_keys: SecretList = Field(
+        (),
+        description="What the router signs requests with: one or two live values, separated by "
+        "commas or spaces.",
+    )
+    router_only: bool = Field(
+        True,
+        description="Answer _entities and _service to the router alone; without ROUTER_SECRETS and "
+        "ROUTER_HMAC_KEYS it means nothing.",
+    )
+    router_everything: bool = Field(
+        False, description="Answer every operation to the router alone."
+    )
+    router_claims_header: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9-]{1,64}$",
+        description="The header in which the router forwards the claims of who asks, as JSON; "
+        "by default in none.",
     )
 
     request_timeout_seconds: float = Field(
@@ -232,7 +287,7 @@ class Settings(BaseSettings):
     introspection: bool | None = Field(
         None,
         description="Tell clients the schema, and suggest names in errors; "
-        "by default only without TOKEN_JWKS_FILE.",
+        "by default only with the development key.",
     )
     trusted_documents: Path | None = Field(
         None,
@@ -313,6 +368,29 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}TRUSTED_DOCUMENTS is needed with it")
         return only
 
+    @field_validator("token_jwks_url")
+    @classmethod
+    def _is_one_source(cls, url: str | None, others: ValidationInfo) -> str | None:
+        """Refuses an address besides a file, and one that others could answer for."""
+        if url is None:
+            return None
+        if others.data.get("token_jwks_file") is not None:
+            raise ValueError(f"Expected it or {PREFIX}TOKEN_JWKS_FILE, not both")
+        address = parse_address(url)
+        if address.scheme != "https" and not is_this_machine(address.host.strip("[]")):
+            raise ValueError("Expected https, or http on this machine")
+        return url
+
+    @field_validator("router_everything", "router_claims_header")
+    @classmethod
+    def _knows_its_router(cls, value: bool | str | None, others: ValidationInfo) -> object:
+        known = others.data.get("router_secrets") or others.data.get("router_hmac_keys")
+        if value and not known:
+            raise ValueError(
+                f"{PREFIX}ROUTER_SECRETS or {PREFIX}ROUTER_HMAC_KEYS is needed with it"
+            )
+        return value
+
     @field_validator("invalidation_key")
     @classmethod
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -351,7 +429,7 @@ class Settings(BaseSettings):
             repeats=self.max_repeats,
             cost=self.max_cost,
             enforces_cost=self.cost_mode == "enforce",
-            introspection=self.token_jwks_file is None if introspection is None else introspection,
+            introspection=not self.has_issuer if introspection is None else introspection,
         )
 
     @property
@@ -360,17 +438,36 @@ class Settings(BaseSettings):
         return is_this_machine(self.host)
 
     @property
+    def has_issuer(self) -> bool:
+        """Whether tokens come from an issuer, and not from the development key."""
+        return self.token_jwks_file is not None or self.token_jwks_url is not None
+
+    @property
+    def knows_router(self) -> bool:
+        """Whether a router can prove itself."""
+        return bool(self.router_secrets or self.router_hmac_keys)
+
+    @property
     def serves_explorer(self) -> bool:
         """Whether the explorer page is served."""
-        return self.token_jwks_file is None if self.explorer is None else self.explorer
+        return not self.has_issuer if self.explorer is None else self.explorer
+
+
+SECRETS = tuple(
+    name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+)
+"""The settings that must not be shown; each may be the content of a file instead."""
+
+FILE_SUFFIX = "_FILE"
 
 
 def load_settings() -> Settings:
     """The settings of this process. Raises: SettingsError."""
     problems = list(_unknown_keys())
     settings = None
+    secrets = _secrets_in_files(problems)
     try:
-        settings = Settings()
+        settings = Settings(**secrets)
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0]).upper() if problem["loc"] else ""
@@ -382,9 +479,30 @@ def load_settings() -> Settings:
 
 def _unknown_keys() -> Iterator[str]:
     known = [name.upper() for name in Settings.model_fields]
+    known += [f"{name}{FILE_SUFFIX}" for name in known if name.lower() in SECRETS]
     for key in sorted(os.environ):
         name = key.upper().removeprefix(PREFIX)
         if key.upper().startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {PREFIX}{close[0]}?" if close else "docs/configuration.md has all"
             yield f"{key}: there is no such setting; {hint}"
+
+
+def _secrets_in_files(problems: list[str]) -> dict[str, Any]:
+    """The secrets whose files are named; what is wrong with a file is added to the problems."""
+    variables = {key.upper(): value for key, value in os.environ.items()}
+    found: dict[str, Any] = {}
+    for name in SECRETS:
+        variable = f"{PREFIX}{name.upper()}"
+        path = variables.get(f"{variable}{FILE_SUFFIX}")
+        if path is None:
+            continue
+        if variable in variables:
+            problems.append(f"{variable}{FILE_SUFFIX}: Expected it or {variable}, not both")
+            continue
+        try:
+            found[name] = Path(path).read_text().removesuffix("\n").removesuffix("\r")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            problems.append(f"{variable}{FILE_SUFFIX}: The file cannot be read: {why}")
+    return found

@@ -4,7 +4,7 @@ from pipelines.seed import sample_id, sample_user
 from resolvers.authorization import AUTHORIZATION, ViewerKind
 from resolvers.viewer import STAFF_SCOPE
 from server.explorer import OfferedToken
-from server.identity import DevelopmentKey
+from server.keys import DevelopmentKey
 from server.settings import Settings
 
 TOKEN_DAYS = 30
@@ -18,7 +18,7 @@ def offered_tokens(settings: Settings) -> list[OfferedToken]:
 
     Raises: OSError, ValueError when the development key cannot be used.
     """
-    if settings.token_jwks_file is not None:
+    if settings.has_issuer:
         return []
 
     def offer(index: int | None, permits: str, scopes: list[str]) -> OfferedToken:

@@ -23,10 +23,10 @@ from execution.cache import Found
 from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from server.budgets import Budget
-from server.callers import PURPOSE_HEADER, Caller, address_of, checked_purpose
+from server.callers import PURPOSE_HEADER, Caller, Callers, address_of, checked_purpose
 from server.documents import Documents, check_document
 from server.errors import RequestError
-from server.identity import Identity, InvalidToken, seconds_until
+from server.identity import seconds_until
 from server.operations import Operations, error_body
 from server.requests import Parameters, parameters_from
 
@@ -34,6 +34,7 @@ INIT_TIMEOUT = timedelta(seconds=3)
 MAX_SUBSCRIPTIONS = 20
 IDENTIFIED = ("subscribe", "complete")
 EXPIRED = 4403
+TRY_AGAIN_LATER = 1013
 FLOODED = 4429
 BURST_SECONDS = 2
 MAX_REASON_BYTES = 123
@@ -47,6 +48,9 @@ class Connection(Request):
     socket: WebSocket | None = None
     connection_params: dict[str, Any] = field(default_factory=dict)
     expiry: asyncio.TimerHandle | None = None
+    is_router: bool = False
+    refusal: tuple[int, str] = (4403, "Forbidden")
+    """What a connection that is not taken closes with."""
 
 
 class Rate:
@@ -110,6 +114,8 @@ class StrictAdapter(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         """Closes the connection, unless the client did."""
+        if (code, reason) == (4403, "Forbidden"):  # Strawberry's words for every rejection
+            code, reason = self._connection.refusal
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
             # A reason may quote what the client sent, and a close frame carries little.
             await super().close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
@@ -117,6 +123,11 @@ class StrictAdapter(ASGIWebSocketAdapter):
     async def _send(self, message: Mapping[str, Any]) -> None:
         with suppress(WebSocketDisconnect, WebSocketDisconnected):
             await super().send_json(message)
+
+    @property
+    def _connection(self) -> Connection:
+        connection: Connection = self.ws.scope["state"]["connection"]
+        return connection
 
     async def _operation(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         """What to carry out; nothing when it was refused."""
@@ -145,8 +156,8 @@ class StrictAdapter(ASGIWebSocketAdapter):
         """Takes from a budget, until the operation ends. Raises: RequestError."""
         if key in self._budgets:  # in use: the connection will close with 4409
             return
-        viewer = self.ws.scope["state"]["connection"].viewer
-        caller = Caller(viewer, address_of(self.ws))
+        connection = self._connection
+        caller = Caller(connection.viewer, address_of(self.ws), is_router=connection.is_router)
         budget = view.operations.admit(found, parameters, caller)
         budget.__enter__()
         self._budgets[key] = budget
@@ -172,7 +183,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         self,
         schema: FederatedSchema,
         documents: Documents,
-        identity: Identity,
+        callers: Callers,
         make_request: Callable[[Viewer | None], Request],
         operations: Operations,
         *,
@@ -191,7 +202,7 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         self.documents = documents
         self.operations = operations
         self.messages_per_second = messages_per_second
-        self._identity = identity
+        self._callers = callers
         self._make_request = make_request
 
     def decode_json(self, data: str | bytes) -> object:
@@ -237,12 +248,17 @@ class WebSocketEndpoint(GraphQL[Connection, None]):
         authorization = params.get("authorization")
         if authorization is not None and not isinstance(authorization, str):
             raise ConnectionRejectionError
+        assert context.socket is not None
         try:
-            context.viewer = self._identity.viewer(authorization)
-            if PURPOSE_HEADER in params:
-                context.purpose = checked_purpose(params[PURPOSE_HEADER])
-        except (InvalidToken, RequestError) as error:
+            purpose = params.get(PURPOSE_HEADER)
+            purpose = checked_purpose(purpose) if PURPOSE_HEADER in params else None
+            caller = await self._callers.with_token(context.socket, authorization, purpose)
+        except RequestError as error:
+            if error.status == 503:
+                context.refusal = (TRY_AGAIN_LATER, str(error))
             raise ConnectionRejectionError from error
+        context.viewer, context.purpose = caller.viewer, caller.purpose
+        context.is_router = caller.is_router
         if context.viewer is not None:
             context.expiry = asyncio.get_running_loop().call_later(
                 seconds_until(context.viewer.expires_at), _close_expired, context

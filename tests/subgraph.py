@@ -9,7 +9,8 @@ from starlette.applications import Starlette
 
 from resolvers.request import Policy
 from server.app import create_app
-from server.identity import DevelopmentKey, identity_of
+from server.identity import identity_of
+from server.keys import DevelopmentKey
 from server.settings import Settings
 from server.tokens import PERSON_SCOPES, SERVICE_TOKEN_SCOPES
 from store.store import Store

@@ -36,7 +36,8 @@ from starlette.types import ASGIApp
 from pipelines.seed import sample_id, seed
 from schema.roots import build_schema
 from server.app import create_app
-from server.identity import DevelopmentKey, identity_of
+from server.identity import identity_of
+from server.keys import DevelopmentKey
 from server.settings import Settings
 from server.tokens import KNOWN_SCOPES
 from store.engine import start_engine
