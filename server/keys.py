@@ -51,6 +51,10 @@ class Source:
     again_seconds: float
 
 
+class UnusableKeys(ValueError):
+    """Something else than a key set that can be used; the message repeats nothing of it."""
+
+
 class Keys:
     """Keys by their kid; with a source, those that it has.
 
@@ -124,12 +128,15 @@ class Keys:
             await self.update()
         except Exception as error:  # whatever it is, the next poll has to come
             if not self._is_failing:
-                stay = f"the {len(self)} known ones stay" if self._keys else "there are none"
-                logger.warning("No keys from %s, %s: %s", source.name, stay, reason(error))
+                failure = str(error) if isinstance(error, UnusableKeys) else type(error).__name__
+                logger.warning(
+                    "the keys of the issuer cannot be read: those that are known stay",
+                    extra={"failure": failure, "counted": len(self)},
+                )
             self._is_failing = True
             return False
         if self._is_failing:
-            logger.warning("Keys from %s again: %d", source.name, len(self))
+            logger.warning("the keys of the issuer can be read again", extra={"counted": len(self)})
         self._is_failing = False
         return True
 
@@ -219,7 +226,7 @@ def address_source(url: str, poll_seconds: float) -> Source:
             client.stream("GET", address) as answer,
         ):
             if answer.status_code != 200:
-                raise ValueError(f"expected the answer 200, not {answer.status_code}")
+                raise UnusableKeys(f"expected the answer 200 and not {answer.status_code}")
             return await _bounded(answer)
 
     return Source(address, read, poll_seconds, again_seconds=30)
@@ -239,27 +246,27 @@ def read_keys(path: Path) -> Mapping[str, Key]:
     try:
         return parse_keys(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise UnusableKeys(f"{path}: {error}") from error
 
 
 def parse_keys(text: bytes) -> Mapping[str, Key]:
     """The keys of a JSON Web Key Set (RFC 7517) that can verify tokens, by kid.
 
     Those without a kid or a known algorithm, or for encryption, are passed over.
-    Raises: ValueError, whose message repeats nothing of the set.
+    Raises: UnusableKeys.
     """
     found: dict[str, Key] = {}
     for member in _members(text):
         if not SECRET_MEMBERS.isdisjoint(member) or member.get("kty") == "oct":
-            raise ValueError("the key set holds a private or symmetric key")
+            raise UnusableKeys("the key set holds a private or symmetric key")
         kid = member.get("kid")
         if not isinstance(kid, str) or not _is_for_tokens(member):
             continue
         if kid in found:
-            raise ValueError("the key set holds two keys of the same kid")
+            raise UnusableKeys("the key set holds two keys of the same kid")
         found[kid] = _imported(member)
     if not found:
-        raise ValueError("the key set holds no key with a kid and a known asymmetric alg")
+        raise UnusableKeys("the key set holds no key with a kid and a known asymmetric alg")
     return found
 
 
@@ -270,13 +277,13 @@ def reason(error: Exception) -> str:
 
 def _members(text: bytes) -> list[dict[str, Any]]:
     if len(text) > MAX_SET_BYTES:
-        raise ValueError(f"the key set is longer than {MAX_SET_BYTES} bytes")
+        raise UnusableKeys(f"the key set is longer than {MAX_SET_BYTES} bytes")
     try:
         members = json.loads(text)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError):
         members = None
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
-        raise ValueError("it is not a JSON Web Key Set")
+        raise UnusableKeys("it is not a JSON Web Key Set")
     return members
 
 
@@ -291,7 +298,7 @@ def _imported(member: dict[str, Any]) -> Key:
             key = JWKRegistry.import_key(member)
             assert key.public_key
     except Exception as error:  # whatever the parsers of numbers and curves say
-        raise ValueError("the key set holds a key that cannot be read, or is too short") from error
+        raise UnusableKeys("the key set holds a key that cannot be read or is too short") from error
     return key
 
 

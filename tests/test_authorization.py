@@ -282,7 +282,7 @@ async def test_an_event_shows_what_the_table_says(
 async def events(subgraph: Subgraph, token: str | None, user_id: str) -> AsyncGenerator[Any, None]:
     """What a subscriber gets, without a connection in between."""
     schema = build_schema(execution=subgraph.settings.execution)
-    viewer = subgraph.identity.viewer(f"Bearer {token}" if token else None)
+    viewer = await subgraph.identity.viewer(f"Bearer {token}" if token else None)
     request = Request(viewer=viewer, store=subgraph.store, now=subgraph.clock)
     results = await schema.stream(CHANGES, variable_values={"id": user_id}, context_value=request)
     async with aclosing(results):
@@ -302,7 +302,7 @@ async def test_an_event_names_no_field_that_is_hidden(subgraph: Subgraph, world:
         (subgraph.token(world.zoe), ["bio"]),
         (subgraph.token(world.ada), ["bio", "private.locale"]),
     ):
-        viewer = subgraph.identity.viewer(f"Bearer {token}" if token else None)
+        viewer = await subgraph.identity.viewer(f"Bearer {token}" if token else None)
         request = Request(viewer=viewer, store=subgraph.store, now=subgraph.clock)
         variables = {"id": world.ada, "since": user.rev - 1}
         results = await SCHEMA.stream(query, variable_values=variables, context_value=request)

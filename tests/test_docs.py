@@ -52,7 +52,7 @@ def test_what_a_request_passes_is_where_the_page_says() -> None:
     named = re.findall(r"`([A-Za-z_.]+)`\s+\(`(\w+)/(\w+)\.py`\)", page)
     for path, folder, module in named:
         assert attrgetter(path)(import_module(f"{folder}.{module}")) is not None
-    assert len(named) == 7
+    assert len(named) == 8
 
 
 def test_the_limits_of_execution_are_those_of_the_code() -> None:

@@ -128,12 +128,12 @@ async def test_without_a_session_there_is_no_explorer(subgraph: Subgraph) -> Non
         assert (await subgraph.http.get(path)).status_code == 404
 
 
-def test_each_offered_token_is_of_whom_its_label_names(data_dir: Path) -> None:
+async def test_each_offered_token_is_of_whom_its_label_names(data_dir: Path) -> None:
     settings = Settings(data_dir=data_dir)
     identity = identity_of(settings)
     told = []
     for offered in offered_tokens(settings):
-        viewer = identity.viewer(f"Bearer {offered.token}")
+        viewer = await identity.viewer(f"Bearer {offered.token}")
         assert viewer is not None
         told.append((offered.label, offered.permits, viewer.user_id, sorted(viewer.scopes)))
     assert told == [

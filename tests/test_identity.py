@@ -1,145 +1,258 @@
-"""Tokens: the right one names the viewer, every wrong one is refused and never anonymous."""
+"""Tokens: the right one names the viewer, and is remembered no longer than it holds."""
 
-import base64
-import json
-import time
-from pathlib import Path
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import Key
 
-from server.identity import Identity, InvalidToken, read_keys
-from store.ids import new_id
+from resolvers.viewer import Viewer
+from server import identity as module
+from server.claims import MAX_BYTES, InvalidToken
+from server.identity import Identity, KeysUnavailable, identity_of, seconds_until
+from server.keys import Keys, Source, parse_keys
+from server.settings import Settings
+from server.tokens import TOKEN_DAYS, development_token
+from tests.issuer import (
+    CLIENT,
+    NAME,
+    SECONDS,
+    USER,
+    claims,
+    ec_key,
+    header,
+    key_set,
+    rsa_key,
+    signed,
+    token,
+)
 
 pytestmark = pytest.mark.one_driver
 
-KEY = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
-OTHER = ECKey.generate_key("P-256", {"kid": "one", "alg": "ES256", "use": "sig"})
-RSA = RSAKey.generate_key(2048, {"kid": "two", "alg": "PS256", "use": "sig"})
-USER = new_id()
+KEY = ec_key("one")
+RSA = rsa_key("two")
+LEEWAY = 30
+START = 1_700_000_000.0
 
 
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Identity:
-    path = tmp_path_factory.mktemp("keys") / "jwks.json"
-    keys = [key.as_dict(private=False) for key in (KEY, RSA)]
-    path.write_text(json.dumps({"keys": keys}))
+class Moment:
+    """The time in seconds, as tests set it."""
+
+    def __init__(self) -> None:
+        self.seconds = START
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Counting(Keys):
+    """Keys that count how often one was needed to verify."""
+
+    def __init__(self, *keys: Key, source: Source | None = None) -> None:
+        super().__init__(parse_keys(key_set(*keys)) if keys else {}, source)
+
+    def change(self, *keys: Key) -> None:
+        self._take(parse_keys(key_set(*keys)))
+
+
+def identity_with(keys: Keys, now: Callable[[], float], **options: Any) -> Identity:
     return Identity(
-        read_keys(path), issuer="https://issuer", audience="usergraph", leeway_seconds=30
+        keys,
+        issuer=NAME,
+        audience="usergraph",
+        leeway_seconds=LEEWAY,
+        now=now,
+        **{"max_lifetime_seconds": 86_400, **options},
     )
 
 
-def claims(**changes: Any) -> dict[str, Any]:
-    now = int(time.time())
+@pytest.fixture
+def now() -> Moment:
+    return Moment()
+
+
+@pytest.fixture
+def keys() -> Counting:
+    return Counting(KEY, RSA)
+
+
+@pytest.fixture
+def identity(keys: Counting, now: Moment) -> Identity:
+    return identity_with(keys, now)
+
+
+@pytest.fixture
+def verifications(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The tokens whose signatures were looked at."""
+    seen: list[bytes] = []
+    look = module._claims_in
+
+    def counted(text: bytes, key: Key) -> dict[str, Any]:
+        seen.append(text)
+        return look(text, key)
+
+    monkeypatch.setattr(module, "_claims_in", counted)
+    return seen
+
+
+def person(**changes: Any) -> Viewer:
     good = {
-        "iss": "https://issuer",
-        "aud": "usergraph",
-        "sub": USER,
-        "client_id": "app",
-        "iat": now,
-        "exp": now + 60,
-        "scope": "me:a me:b",
+        "client_id": CLIENT,
+        "user_id": USER,
+        "scopes": frozenset({"me:profile:write"}),
+        "expires_at": datetime.fromtimestamp(START + SECONDS, UTC),
     }
-    return {name: value for name, value in {**good, **changes}.items() if value is not None}
-
-
-def header(**changes: Any) -> dict[str, Any]:
-    good = {"typ": "at+jwt", "alg": "ES256", "kid": "one"}
-    return {name: value for name, value in {**good, **changes}.items() if value is not None}
-
-
-def signed(key: Any = KEY, head: dict[str, Any] | None = None, **changes: Any) -> str:
-    head = head or header()
-    return jwt.encode(head, claims(**changes), key, algorithms=[head["alg"]])
-
-
-def without_algorithm(key: RSAKey) -> RSAKey:
-    values = key.as_dict(private=True)
-    return RSAKey.import_key({name: value for name, value in values.items() if name != "alg"})
-
-
-def test_a_good_token_names_a_person(identity: Identity) -> None:
-    for token in (signed(), signed(RSA, header(alg="PS256", kid="two"), aud=["x", "usergraph"])):
-        viewer = identity.viewer(f"Bearer {token}")
-        assert viewer is not None
-        assert viewer.user_id == USER
-        assert viewer.client_id == "app"
-        assert viewer.scopes == {"me:a", "me:b"}
-
-
-def test_a_client_that_is_its_own_subject_is_a_service(identity: Identity) -> None:
-    viewer = identity.viewer(f"bearer {signed(sub='app')}")
-    assert viewer is not None
-    assert viewer.is_service
-
-
-def test_no_header_is_nobody(identity: Identity) -> None:
-    assert identity.viewer(None) is None
-
-
-def tampered() -> str:
-    head, _, signature = signed().split(".")
-    return ".".join((head, signed(sub=new_id()).split(".")[1], signature))
-
-
-NOW = int(time.time())
-BAD = {
-    "empty": "Bearer ",
-    "no scheme": signed(),
-    "other scheme": "Basic dXNlcjpwYXNz",
-    "not a token": "Bearer x",
-    "two dots": "Bearer a.b.c",
-    "unsigned": "Bearer " + signed().rsplit(".", 1)[0] + ".",
-    "tampered": "Bearer " + tampered(),
-    "another key under the same kid": "Bearer " + signed(OTHER),
-    "unknown kid": "Bearer " + signed(head=header(kid="three")),
-    "no kid": "Bearer " + signed(head=header(kid=None)),
-    "algorithm of another key": "Bearer "
-    + signed(without_algorithm(RSA), header(alg="RS256", kid="two")),
-    "hmac with the public key": "Bearer "
-    + signed(OctKey.import_key(json.dumps(KEY.as_dict(private=False))), header(alg="HS256")),
-    "type of an id token": "Bearer " + signed(head=header(typ="JWT")),
-    "no type": "Bearer " + signed(head=header(typ=None)),
-    "expired": "Bearer " + signed(exp=NOW - 31),
-    "not valid yet": "Bearer " + signed(nbf=NOW + 3600),
-    "issued in the future": "Bearer " + signed(iat=NOW + 3600),
-    "no expiry": "Bearer " + signed(exp=None),
-    "no issue time": "Bearer " + signed(iat=None),
-    "no issuer": "Bearer " + signed(iss=None),
-    "other issuer": "Bearer " + signed(iss="https://evil"),
-    "no audience": "Bearer " + signed(aud=None),
-    "other audience": "Bearer " + signed(aud="playlists"),
-    "no subject": "Bearer " + signed(sub=None),
-    "no client": "Bearer " + signed(client_id=None),
-    "a subject that is no user id": "Bearer " + signed(sub="admin"),
-    "a subject that is an operator": "Bearer " + signed(sub={"$ne": None}),
-    "scopes that are a list": "Bearer " + signed(scope=["a"]),
-    "an expiry that is no number": "Bearer " + signed(exp="tomorrow"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_token_is_refused(identity: Identity, name: str) -> None:
-    with pytest.raises(InvalidToken):
-        identity.viewer(BAD[name])
-
-
-def test_a_token_with_alg_none_is_refused(identity: Identity) -> None:
-    def part(value: dict[str, Any]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
-    for head in (header(alg="none"), header(crit=["x"], x=1)):
-        with pytest.raises(InvalidToken):
-            identity.viewer(f"Bearer {part(head)}.{part(claims())}.")
+    return Viewer(**{**good, **changes})
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"keys": []}', '{"keys": [{"kty": "oct", "k": "aa"}]}']
+    ("changes", "viewer"),
+    [
+        ({}, person()),
+        ({"aud": ["x", "usergraph"]}, person()),
+        ({"scope": "a b a"}, person(scopes=frozenset("ab"))),
+        ({"scope": None}, person(scopes=frozenset())),
+        ({"sub": CLIENT}, person(user_id=None)),
+        ({"iat": START + LEEWAY, "nbf": START + LEEWAY}, person()),
+        ({"exp": START + 9.5}, person(expires_at=datetime.fromtimestamp(START + 9.5, UTC))),
+        ({"exp": START - LEEWAY + 1}, person(expires_at=datetime.fromtimestamp(START - 29, UTC))),
+        (
+            {"exp": START + 86_400 + LEEWAY},
+            person(expires_at=datetime.fromtimestamp(START + 86_430, UTC)),
+        ),
+        ({"act": {"sub": "x"}, "unknown": [1]}, person()),
+        ({"client_id": "a" * 255}, person(client_id="a" * 255)),
+    ],
+    ids=str,
 )
-def test_a_file_without_usable_keys_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "jwks.json"
-    path.write_text(text)
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever the parser says
-        Identity(read_keys(path), issuer="i", audience="a", leeway_seconds=0)
+@pytest.mark.parametrize("key", [KEY, RSA], ids=["ES256", "PS256"])
+async def test_a_good_token_names_the_viewer(
+    identity: Identity, key: Key, changes: dict[str, Any], viewer: Viewer
+) -> None:
+    assert await identity.viewer(f"Bearer {token(key, START, **changes)}") == viewer
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": START - LEEWAY},
+        {"exp": START + 86_400 + LEEWAY + 1},
+        {"iat": START + LEEWAY + 1},
+        {"nbf": START + LEEWAY + 1},
+    ],
+    ids=str,
+)
+async def test_times_count_to_the_second(identity: Identity, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken):
+        await identity.viewer(f"Bearer {token(KEY, START, **changes)}")
+
+
+async def test_a_header_may_say_more_and_its_type_in_any_letters(identity: Identity) -> None:
+    for changes in ({"x5t": "abc"}, {"typ": "AT+JWT"}, {"typ": "application/at+jwt"}, {"foo": 1}):
+        text = signed(KEY, header(KEY, **changes), claims(START))
+        assert await identity.viewer(f"bearer {text}") == person()
+
+
+async def test_a_token_may_be_as_long_as_it_may_be(identity: Identity) -> None:
+    texts = [
+        signed(KEY, header(KEY, x="x" * head), claims(START, jti="x" * body))
+        for head in range(4)
+        for body in range(5820, 5860)
+    ]
+    lengths = {len(text): text for text in texts}
+    assert min(lengths) < MAX_BYTES < max(lengths)
+    assert await identity.viewer(f"Bearer {lengths[MAX_BYTES]}") == person()
+
+
+async def test_no_header_is_nobody(identity: Identity) -> None:
+    assert await identity.viewer(None) is None
+
+
+async def test_a_token_is_verified_once(identity: Identity, verifications: list[bytes]) -> None:
+    good = token(KEY, START)
+    assert [await identity.viewer(f"Bearer {good}") for _ in range(3)] == [person()] * 3
+    assert verifications == [good.encode()]
+
+
+async def test_a_bad_token_is_never_remembered(
+    identity: Identity, verifications: list[bytes]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            await identity.viewer(f"Bearer {token(KEY, START, sub='x')}")
+    assert len(verifications) == 2
+
+
+async def test_a_remembered_token_expires(
+    identity: Identity, now: Moment, verifications: list[bytes]
+) -> None:
+    good = token(KEY, START)
+    await identity.viewer(f"Bearer {good}")
+    now.seconds += SECONDS + LEEWAY - 1
+    assert await identity.viewer(f"Bearer {good}") == person()
+    now.seconds += 1
+    for _ in range(2):
+        with pytest.raises(InvalidToken, match="expired"):
+            await identity.viewer(f"Bearer {good}")
+    assert len(verifications) == 3
+
+
+async def test_a_remembered_token_is_forgotten_when_its_key_goes(
+    identity: Identity, keys: Counting
+) -> None:
+    good = token(KEY, START)
+    await identity.viewer(f"Bearer {good}")
+    keys.change(RSA)
+    with pytest.raises(InvalidToken, match="not signed by its issuer"):
+        await identity.viewer(f"Bearer {good}")
+
+
+async def test_a_remembered_token_is_forgotten_when_its_kid_names_another_key(
+    identity: Identity, keys: Counting
+) -> None:
+    good = token(KEY, START)
+    await identity.viewer(f"Bearer {good}")
+    keys.change(ec_key("one"))
+    with pytest.raises(InvalidToken, match="not signed by its issuer"):
+        await identity.viewer(f"Bearer {good}")
+
+
+async def test_a_remembered_token_stays_when_other_keys_change(
+    identity: Identity, keys: Counting, verifications: list[bytes]
+) -> None:
+    good = token(KEY, START)
+    await identity.viewer(f"Bearer {good}")
+    keys.change(KEY, ec_key("three"))
+    assert await identity.viewer(f"Bearer {good}") == person()
+    assert len(verifications) == 1
+
+
+async def test_what_is_remembered_is_bounded_and_what_was_not_used_goes_first(
+    identity: Identity, verifications: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 2)
+    first, second, third = (token(KEY, START, jti=str(number)) for number in range(3))
+    for text in (first, second, first, third, first, second):
+        assert await identity.viewer(f"Bearer {text}") == person()
+    assert verifications == [text.encode() for text in (first, second, third, second)]
+    assert len(identity._remembered) == 2
+
+
+async def test_without_any_key_no_token_is_called_bad(now: Moment) -> None:
+    identity = identity_with(Keys(), now)
+    assert await identity.viewer(None) is None
+    with pytest.raises(KeysUnavailable):
+        await identity.viewer(f"Bearer {token(KEY, START)}")
+    with pytest.raises(InvalidToken):
+        await identity.viewer("Bearer x")
+
+
+async def test_development_tokens_may_live_longer_than_those_of_an_issuer(
+    settings: Settings,
+) -> None:
+    text = development_token(settings, USER, [], days=TOKEN_DAYS)
+    viewer = await identity_of(settings).viewer(f"Bearer {text}")
+    assert viewer is not None
+    assert seconds_until(viewer.expires_at) > 86_400 * (TOKEN_DAYS - 1)
+    assert seconds_until(datetime.fromtimestamp(START, UTC)) == 0
