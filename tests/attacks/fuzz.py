@@ -46,6 +46,8 @@ from tests.execution.documents import DocumentWriter, mutated, render, scratched
 from tests.execution.resolving import input_value
 
 USERS = 100
+TOGETHER = 8
+"""Inputs that are sent at the same time."""
 ERRORS = Path(__file__).parent.parent.parent / "docs" / "errors.md"
 SECRETS = re.compile(
     r"Traceback|File \\?\"/|site-packages|pymongo|motor|mongodb://|bson|asyncio|strawberry\.|"
@@ -99,6 +101,14 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
+
+    def note(self, name: str, answer: Answer | str, wrong: str | None) -> None:
+        """Counts one input, and keeps what is wrong with it."""
+        self.counts["inputs"] += 1
+        if isinstance(answer, Answer):
+            self.counts[f"status {answer.status}"] += 1
+        if wrong:
+            self.findings.append(f"{name}: {wrong}")
 
     def add(self, other: "Tally") -> None:
         """Adds what another one counted."""
@@ -228,9 +238,16 @@ class Incidents(logging.Handler):
         """Keeps one line."""
         self.lines.append(f"{record.getMessage()} {record.exc_info and record.exc_info[1]!r}")
 
+    def taken(self) -> list[str]:
+        """The lines since the last time."""
+        taken, self.lines = self.lines, []
+        return taken
 
-def wrong_with(request: Request, answer: Answer, codes: frozenset[str]) -> str | None:
-    """What is wrong with an answer; None when nothing is."""
+
+def wrong_with(request: Request, answer: Answer | str, codes: frozenset[str]) -> str | None:
+    """What is wrong with an answer, or what was raised instead of one; None when nothing is."""
+    if isinstance(answer, str):
+        return answer
     text = answer.body.decode("utf-8", "replace")
     if answer.status > 499 and answer.status != 504:
         return f"status {answer.status}"
@@ -327,22 +344,25 @@ async def _run(seed_number: int, numbers: range) -> Tally:
     with tempfile.TemporaryDirectory() as folder:
         async with attacked(Path(folder)) as (app, tokens):
             fuzzer = Fuzzer(seed_number, tokens)
-            for number in numbers:
-                request = fuzzer.request(number)
-                try:
-                    async with asyncio.timeout(20):
-                        answer = await sent(app, request)
-                    wrong = wrong_with(request, answer, codes)
-                    tally.counts[f"status {answer.status}"] += 1
-                except Exception as error:
-                    wrong = repr(error)
-                if incidents.lines:
-                    wrong = f"{wrong}: {incidents.lines}"
-                    incidents.lines.clear()
-                if wrong:
-                    tally.findings.append(f"{seed_number}:{number}: {wrong}")
-                tally.counts["inputs"] += 1
+            for start in range(numbers.start, numbers.stop, TOGETHER):
+                group = range(start, min(start + TOGETHER, numbers.stop))
+                requests = [fuzzer.request(number) for number in group]
+                answers = await asyncio.gather(*(_answer(app, request) for request in requests))
+                for number, request, answer in zip(group, requests, answers, strict=True):
+                    tally.note(
+                        f"{seed_number}:{number}", answer, wrong_with(request, answer, codes)
+                    )
+                tally.findings += [f"{seed_number}:{group}: {line}" for line in incidents.taken()]
     return tally
+
+
+async def _answer(app: ASGIApp, request: Request) -> Answer | str:
+    """What the application answers, or what was raised instead."""
+    try:
+        async with asyncio.timeout(20):
+            return await sent(app, request)
+    except Exception as error:
+        return repr(error)
 
 
 def _job(arguments: tuple[int, range]) -> Tally:
