@@ -138,9 +138,9 @@ class Fuzzer:
         if rng.random() < 0.08:
             method, body = "GET", b""
             query_string = "&".join(
-                f"{key}={quote_plus(value if isinstance(value, str) else json.dumps(value))}"
+                f"{key}={quote_plus(_text(value), errors='surrogatepass')}"
                 for key, value in document.items()
-            ).encode("utf-8", "surrogatepass")
+            ).encode()
         if rng.random() < 0.15:
             body = _spoiled(body, rng)
         if rng.random() < 0.05:
@@ -176,6 +176,10 @@ class Fuzzer:
             key = rng.choice(("operationName", "extensions", "documentId", "query", "variables"))
             document[key] = rng.choice(NAUGHTY)
         return document
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _representations(rng: random.Random) -> dict[str, Any]:
