@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.errors import RequestError, bad_request
 
@@ -110,11 +110,15 @@ async def raw_body(request: Request, limit: int) -> bytes:
     known: bytes | None = request.scope.get(BODY)
     if known is not None:
         return known
-    body = bytearray()
+    body, is_whole = bytearray(), False
     try:
         async with asyncio.timeout(READ_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
+            while not is_whole:
+                received = await request.receive()
+                if received["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += received.get("body", b"")
+                is_whole = not received.get("more_body", False)
                 if len(body) > limit:
                     raise _too_large(limit)
     except TimeoutError:
