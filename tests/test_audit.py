@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from resolvers.authorization import AUTHORIZATION
 from resolvers.viewer import STAFF_SCOPE
 from server.app import create_app
 from server.audit import UnusableAuditFile
+from server.logs import as_json, formatter
 from server.tokens import PERSON_SCOPES
 from store.ids import new_id
 from store.store import Store
@@ -228,7 +230,9 @@ async def test_no_value_is_ever_written_down(
     query = """query ($id: ID!) { user(by: {id: $id}) {
       handle displayName country private { locale timeZone createdAt } } }"""
     await subgraph.data(query, token=staff(subgraph, world.zoe), id=user_id)
-    [text] = [r.getMessage() for r in caplog.records if r.name == "usergraph.audit"]
+    [record] = [record for record in caplog.records if record.name == "usergraph.audit"]
+    text = formatter(as_json).format(record)
+    assert "UserPrivate.timeZone" in text
     secret = [*canaries.values(), "canary", "Canary Bird", user_id]
     text = text.replace(world.zoe, "")  # which may hold the two letters of a country
     assert [value for value in secret if value in text] == []
@@ -408,8 +412,22 @@ async def test_lines_are_added_to_a_file_that_only_its_owner_reads(
         filed = with_settings(subgraph, store, clock, audit_file=path)
         await post(filed, COUNTRIES, filed.token(None), purpose, ids=[world.ada])
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    lines = path.read_text().splitlines()
-    assert [json.loads(text)["purpose"] for text in lines] == ["first", "second"]
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    assert all(re.fullmatch("[0-9a-f]{16}", line.pop("request_id")) for line in lines)
+    assert lines == [
+        line(
+            subgraph,
+            COUNTRIES,
+            at=clock().isoformat(),
+            kind="service",
+            client_id="development-service",
+            purpose=purpose,
+            users=1,
+            fields={"User.country": 1},
+            operation_name="Countries",
+        )
+        for purpose in ("first", "second")
+    ]
 
 
 def test_a_file_that_cannot_be_written_refuses_the_start(

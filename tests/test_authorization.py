@@ -596,6 +596,15 @@ EVERYBODY_BUT_SERVICES = Rule(EVERYBODY - {ViewerKind.SERVICE})
             "Song: there is no such type",
         ),
         (
+            replace(
+                AUTHORIZATION, follow_their_parent=AUTHORIZATION.follow_their_parent | {"Viewer"}
+            ),
+            "\n".join(
+                f"Viewer.{name}: expected one rule, for the field or for its type"
+                for name in ("user", "scopes", "blockedUsers")
+            ),
+        ),
+        (
             with_rules(bio=Rule(frozenset(ViewerKind))),
             "User.bio: who is blocked does not see that the user is there",
         ),
