@@ -415,7 +415,7 @@ MUTANTS = [
     Mutant(
         "an answer is not written down",
         "server/operations.py",
-        "        self._audit(context, text, parameters.name)\n",
+        "        self._audit(context, found, text)\n",
         "",
     ),
     Mutant(
@@ -427,14 +427,14 @@ MUTANTS = [
     Mutant(
         "a mutation without a purpose is refused as if it had not happened",
         "server/operations.py",
-        "if operation is None or operation.operation is not CoreOperationType.MUTATION:\n",
-        "if True:\n",
+        "was_refused and found.operation.type is not CoreOperationType.MUTATION:\n",
+        "was_refused:\n",
     ),
     Mutant(
         "a query without a purpose is answered in part",
         "server/operations.py",
-        "        if context.trail.was_refused:\n",
-        "        if False:\n",
+        "        if context.trail.was_refused and ",
+        "        if False and ",
     ),
     Mutant(
         "a purpose may be anything",
