@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from server.settings import Settings
 from store.ids import new_id
-from tests.subgraph import REGISTER, Subgraph
+from store.store import Store
+from tests.subgraph import REGISTER, Clock, Subgraph
 
 AVAILABILITY = """query ($handle: String!) {
   handleAvailability(handle: $handle) { handle state suggestions }
@@ -143,7 +145,11 @@ async def test_a_dry_run_claims_nothing(subgraph: Subgraph) -> None:
     assert [error["code"] for error in refused["errors"]] == ["HANDLE_TAKEN"]
 
 
-async def test_of_200_claims_on_one_handle_one_wins(subgraph: Subgraph) -> None:
+async def test_of_200_claims_on_one_handle_one_wins(
+    settings: Settings, store: Store, clock: Clock
+) -> None:
+    roomy = settings.model_copy(update={"max_in_flight_mutations": 200})
+    subgraph = Subgraph(roomy, store, clock)
     token = subgraph.token(None)
     answers = await asyncio.gather(
         *(subgraph.data(REGISTER, token=token, input={"handle": "ada.berg"}) for _ in range(200))
