@@ -43,7 +43,8 @@ BUILT_IN: Mapping[int, Coerce] = {
     id(GraphQLBoolean): check_boolean,
     id(GraphQLFloat): GraphQLFloat.coerce_input_value,
 }
-MAX_ERRORS = 50
+MAX_ERRORS = 10
+"""Fewer than graphql-core tells: each may repeat the whole value, as large as it is."""
 IMMUTABLE = (str, int, float, bool, Enum, type(None))
 """What every request may share."""
 UNCERTAIN = object()

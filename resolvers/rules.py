@@ -34,6 +34,8 @@ URL_LENGTH = 300
 QUERY_LENGTH = 50
 IDS = 100
 PAGE_SIZE = 100
+LONGEST_DECOMPOSITION = 4
+"""Code points that NFC may make one of, at most: what is this much too long stays too long."""
 
 
 def refuse(path: Sequence[str], rule: str, expected: str) -> ValidationRefusal:
@@ -78,13 +80,15 @@ def text(value: str | None, longest: int, *path: str) -> str | None:
     """
     if value is None:
         return None
+    if len(value) > longest * LONGEST_DECOMPOSITION:  # before what takes quadratic time of it
+        raise _too_long(path, longest)
     if value.strip() and not any(_is_visible(character) for character in value):
         raise refuse(path, "VISIBLE", "text that can be seen")
     if any(_is_forbidden(character) for character in value):
         raise refuse(path, "PRINTABLE", "text without control or direction characters")
     clean = unicodedata.normalize("NFC", value).strip()
     if len(clean) > longest:
-        raise refuse(path, "MAX_LENGTH", f"at most {longest} characters")
+        raise _too_long(path, longest)
     return clean or None
 
 
@@ -158,6 +162,10 @@ def _matching(
     if value is not None and not pattern.fullmatch(value):
         raise refuse(path, rule, expected)
     return value
+
+
+def _too_long(path: Sequence[str], longest: int) -> ValidationRefusal:
+    return refuse(path, "MAX_LENGTH", f"at most {longest} characters")
 
 
 def _is_forbidden(character: str) -> bool:

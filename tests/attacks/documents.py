@@ -445,6 +445,22 @@ DOCUMENTS = [
             FINE,
         ),
         (
+            "a search for 160,000 accents out of order",
+            ask(
+                "query ($q: String!) { searchUsers(query: $q) { edges { cursor } } }",
+                variables={"q": "a" + "\u0301\u0316" * 80_000},
+            ),
+            BAD_INPUT,
+        ),
+        (
+            "60,000 fields that an input does not have",
+            ask(
+                "mutation ($i: UpdateProfileInput!) { updateProfile(input: $i) { errors { code } } }",
+                variables={"i": {f"v{n}": n for n in range(60_000)}},
+            ),
+            BAD_INPUT,
+        ),
+        (
             "a search for NUL",
             ask(
                 "query ($q: String!) { searchUsers(query: $q) { edges { cursor } } }",
