@@ -5,6 +5,7 @@ Source: RFC 9110, sections 15.5.9 (408) and 6.5.1 (trailers are not headers); RF
 """
 
 import asyncio
+from math import inf
 from typing import Any, Literal, NamedTuple, cast
 
 import orjson
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from server.disconnects import client_left
 from server.errors import RequestError, bad_request
@@ -20,6 +22,8 @@ from server.operations import error_body
 
 LINGER_SECONDS = 1.0
 """How long more is read, and dropped, after a connection was refused."""
+UNREAD_SECONDS = 10.0
+"""In which a client has to read half of what waits for it, while that is much."""
 
 Part = Literal["head", "body"]
 
@@ -35,7 +39,51 @@ class Limits(NamedTuple):
     """From the first byte of a head to its end; an answered request's body has as long."""
 
 
-class Connection(HttpToolsProtocol):
+class Unread(asyncio.Protocol):
+    """A protocol that gives up a client who does not read what is sent.
+
+    uvicorn only closes, and that waits until all was read, for ever.
+    """
+
+    transport: Any
+    loop: asyncio.AbstractEventLoop
+    _unread_timer: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """Begins to watch whether the client reads: more waits for it than is usual."""
+        super().pause_writing()
+        self._wait_for_reading()
+
+    def resume_writing(self) -> None:
+        """Ends watching: nearly all was read."""
+        super().resume_writing()
+        self._stop_watching()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends watching."""
+        super().connection_lost(exc)
+        self._stop_watching()
+
+    def _wait_for_reading(self, most: float = inf) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread > most:
+            self.transport.abort()
+            return
+        self._unread_timer = self.loop.call_later(
+            UNREAD_SECONDS, self._wait_for_reading, unread / 2
+        )
+
+    def _stop_watching(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+
+class WebSocketConnection(Unread, WebSocketsSansIOProtocol):
+    """uvicorn's protocol for WebSockets, that does not wait for who does not read."""
+
+
+class Connection(Unread, HttpToolsProtocol):
     """uvicorn's protocol, with limits, that tells a request when its client goes away.
 
     Most messages come in one piece: then no timer is set. One runs while a message is incomplete

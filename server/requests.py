@@ -25,6 +25,9 @@ MULTIPART = "multipart/mixed"
 
 GZIP_FORMAT = 16 + zlib.MAX_WBITS
 MAX_ACCEPT_LENGTH = 4096
+MAX_CONTENT_TYPE_LENGTH = 256
+MAX_GZIP_MEMBERS = 16
+"""Programs that pack a body piece by piece make a few; each takes a copy of all that follow."""
 READ_SECONDS = 5.0
 BODY = "usergraph.body"
 """Where the scope of a request keeps what was read of it."""
@@ -158,7 +161,9 @@ async def _body(request: Request, limit: int) -> bytes:
 def _inflated(body: bytes, limit: int) -> bytes:
     """A gzip body of one or more members (RFC 1952), never more than `limit` bytes of it."""
     inflated = bytearray()
-    while body:
+    for _ in range(MAX_GZIP_MEMBERS):
+        if not body:
+            return bytes(inflated)
         member = zlib.decompressobj(GZIP_FORMAT)
         try:
             inflated += member.decompress(body, limit + 1 - len(inflated))
@@ -169,11 +174,13 @@ def _inflated(body: bytes, limit: int) -> bytes:
         if not member.eof:
             raise bad_request("The gzip body ends too early.")
         body = member.unused_data
+    if body:
+        raise bad_request(f"Expected at most {MAX_GZIP_MEMBERS} gzip members.")
     return bytes(inflated)
 
 
 def _check_content_type(header: str) -> None:
-    if not is_json(header):
+    if len(header) > MAX_CONTENT_TYPE_LENGTH or not is_json(header):
         message = f"Expected the content type {JSON}, in UTF-8."
         raise RequestError(415, "UNSUPPORTED_MEDIA_TYPE", message)
 

@@ -12,7 +12,7 @@ import uvicorn
 from structlog.typing import FilteringBoundLogger
 
 from server.app import create_app
-from server.connections import Connection, Limits
+from server.connections import Connection, Limits, WebSocketConnection
 from server.explorer import Session
 from server.identity import Identity
 from server.settings import Settings
@@ -43,7 +43,7 @@ def run_server(
     config = uvicorn.Config(
         app,
         http=cast(type[asyncio.Protocol], partial(Connection, limits=_limits(settings))),
-        ws="websockets-sansio",
+        ws=WebSocketConnection,
         ws_max_size=settings.max_body_bytes,
         log_config=None,
         log_level="debug" if settings.log_level == "debug" else "warning",

@@ -9,7 +9,7 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from server.connections import Connection, Limits
+from server.connections import Connection, Limits, WebSocketConnection
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -30,7 +30,7 @@ async def listening(app: ASGIApp, limits: Limits | None = None) -> AsyncIterator
         timeout_keep_alive=75,
         lifespan="off",
         log_config=None,
-        ws="websockets-sansio",
+        ws=WebSocketConnection,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

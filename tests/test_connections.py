@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from websockets.exceptions import ConnectionClosedError
 
 from server.connections import Limits
 from tests import websocket
@@ -131,6 +132,47 @@ async def test_a_web_socket_is_not_under_the_limits_of_requests(
         await asyncio.sleep(2 * SECONDS)
         await socket.subscribe("one", TYPE)
         assert (await socket.receive())["payload"] == ANSWER
+
+
+@pytest.fixture
+async def large(subgraph: Subgraph) -> str:
+    """A query whose answer has 26 MB: no buffer of a system holds that much."""
+    ada = await subgraph.register("ada.berg")
+    update = "mutation ($bio: String!) { updateProfile(input: {bio: $bio}) { errors { code } } }"
+    await subgraph.data(update, ada, bio="\U0001f600" * 300)
+    ids = f'"{ada}" ' * 100
+    fields = " ".join("a" * 200 + f"{n}: bio" for n in range(190))
+    return f"{{ users(ids: [{ids}]) {{ {fields} }} }}"
+
+
+@pytest.fixture
+async def hurried(subgraph: Subgraph, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    """The subgraph on a real port, whose answers have to be read at once."""
+    monkeypatch.setattr("server.connections.UNREAD_SECONDS", SECONDS)
+    async with listening(subgraph.app) as address:
+        yield address
+
+
+async def test_an_answer_that_nobody_reads_is_not_kept(hurried: str, large: str) -> None:
+    async with connected(hurried) as client:
+        await client.send(post({"query": large}))
+        await asyncio.sleep(4 * SECONDS)
+        assert len(await client.rest()) < 20_000_000
+    async with connected(hurried) as client:
+        assert len((await client.ask(large))["data"]["users"]) == 100
+
+
+async def test_a_result_over_a_web_socket_that_nobody_reads_is_not_kept(
+    hurried: str, large: str
+) -> None:
+    address = f"ws://{hurried}/graphql"
+    async with websocket.opened(address, max_size=None, compression=None) as socket:
+        socket.stop_reading()
+        await socket.subscribe("one", large)
+        await asyncio.sleep(4 * SECONDS)
+        socket.read_on()
+        with pytest.raises(ConnectionClosedError):
+            await socket.receive()
 
 
 async def test_trailers_are_not_headers(address: str) -> None:

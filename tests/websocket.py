@@ -41,6 +41,13 @@ class Socket:
         [error] = errors
         return error["extensions"]
 
+    def stop_reading(self) -> None:
+        """Takes nothing more from the system, until `read_on`."""
+        self._connection.transport.pause_reading()
+
+    def read_on(self) -> None:
+        self._connection.transport.resume_reading()
+
     def tear(self) -> None:
         """Cuts the connection without a word to the server."""
         self._connection.transport.abort()

@@ -207,6 +207,16 @@ CASES = [
             post(gzip.compress(b" " * 100_000_000), content_encoding="gzip"),
             TOO_LARGE,
         ),
+        (
+            "49,000 empty gzip members",
+            post(gzip.compress(b"") * 49_000, content_encoding="gzip"),
+            BAD,
+        ),
+        (
+            "a content type of 31,000 semicolons",
+            post(QUERY, content_type=JSON_TYPE + ";" * 31_000),
+            MEDIA_TYPE,
+        ),
         ("accept an image", post(QUERY, accept="image/png"), NOT_ACCEPTABLE),
         ("accept nothing", post(QUERY, accept="application/json;q=0"), NOT_ACCEPTABLE),
         ("accept a list of commas", post(QUERY, accept=",,,"), NOT_ACCEPTABLE),
