@@ -53,7 +53,7 @@ class ListSize:
     `sized_fields` are the fields of the object that hold the list (`edges` of a connection).
     """
 
-    assumed: int = 1
+    assumed: int
     slicing_arguments: tuple[str, ...] = ()
     sized_fields: tuple[str, ...] = ()
 

@@ -1,5 +1,6 @@
 """The guard: what a document holds, what it may hold, and what an operation costs."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,19 @@ from graphql import (
     parse,
     validate,
 )
+from graphql import build_schema as build_graphql_schema
 
-from guard import CostModel, Counts, Limits, asked_fields, counts_of, excesses_of_text
+from guard import (
+    CostModel,
+    Counts,
+    Limits,
+    ListSize,
+    asked_fields,
+    counts_of,
+    excess,
+    excesses_of_document,
+    excesses_of_text,
+)
 from guard.cost import LEAF_WEIGHT
 from schema.costs import LIST_SIZES, WEIGHTS
 from schema.roots import build_schema
@@ -22,6 +34,9 @@ from tests.subgraph import Clock, Subgraph
 
 SCHEMA = build_schema()
 ID = "0000000000000000000000"
+ENDLESS = Limits(**{
+    field.name: 10**9 for field in dataclasses.fields(Limits) if field.type is int
+})  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -42,6 +57,7 @@ ID = "0000000000000000000000"
             Counts(1, 3, 2, 2, 0, 0),
         ),
         ("{ a ...Nowhere }", Counts(1, 1, 1, 1, 0, 0)),
+        ("{ ...Nowhere }", Counts(0, 1, 0, 0, 0, 0)),
         ("{ a a b: a ...F ...F } fragment F on Q { a b b { c c } }", Counts(2, 3, 13, 9, 1, 0, 3)),
     ],
 )
@@ -65,6 +81,12 @@ def test_fragments_that_multiply_are_counted_without_being_spread() -> None:
 )
 def test_a_root_field_is_asked_for_under_any_name(text: str, names: set[str]) -> None:
     assert asked_fields(parse(text), "A" if "query A" in text else None) == names
+
+
+def test_the_first_operation_is_asked_for_unless_one_is_named() -> None:
+    document = parse("query A { x } query B { y }")
+    asked = [asked_fields(document, name) for name in (None, "B", "C")]
+    assert asked == [{"x"}, {"y"}, set()]
 
 
 def times(count: int, part: Callable[[int], str]) -> str:
@@ -124,6 +146,28 @@ def test_what_is_written_in_strings_is_one_token() -> None:
     assert excesses_of_text(text * 100, Limits(tokens=100 * 11 - 1)) != []
 
 
+@pytest.mark.parametrize("case", TOO_MUCH)
+def test_what_is_just_within_a_limit_is_not_refused(case: str) -> None:
+    text, limit, _, counted = TOO_MUCH[case]
+
+    def excesses(maximum: int) -> list[str]:
+        limits = dataclasses.replace(ENDLESS, **{limit: maximum})
+        errors = excesses_of_text(text, limits) or excesses_of_document(parse(text), limits)
+        return [error.message.partition(", not ")[2] for error in errors]
+
+    assert excesses(counted) == []
+    assert excesses(counted - 1) == [f"{counted}."]
+
+
+def test_what_nobody_can_count_is_said_with_a_number_that_readers_take() -> None:
+    most = 2**53 - 1
+    for counted, said in ((most, str(most)), (most + 1, "more than anybody can count")):
+        error = excess("root_fields", 7, counted)
+        assert error.message == f"Expected at most 7 root fields, not {said}."
+        assert error.extensions is not None
+        assert error.extensions["counted"] == most
+
+
 EDGE = WEIGHTS["UserEdge"] + LEAF_WEIGHT
 PRICES = CostModel(
     SCHEMA.graphql,
@@ -153,6 +197,14 @@ COSTS: dict[str, tuple[str, dict[str, Any], float]] = {
         {"n": 7},
         3 + 1 + 1 + 4 + 1 + 7 * (1 + 1.05),
     ),
+    **{
+        f"a page of {size}": (
+            "query ($n: Int) { viewer { user { followers(first: $n) { edges { cursor } } } } }",
+            {"n": size},
+            3 + 1 + 1 + 4 + 1 + items * 1.05,
+        )
+        for size, items in ((0, 0), (-3, 0), (None, 0), (1, 1), ("many", 1))
+    },
     "a page of the usual size": (
         "{ viewer { user { followers { edges { node { id } } pageInfo { hasNextPage } } } } }",
         {},
@@ -184,6 +236,94 @@ def test_an_operation_costs_what_its_lists_can_hold(case: str) -> None:
     document = parse(text)
     assert validate(SCHEMA.graphql, document) == []
     assert PRICES.price(document, None).of(variables) == pytest.approx(cost)
+
+
+SHOP = CostModel(
+    build_graphql_schema("""
+      type Query { item: Item  box: Box!  items(first: Int = 7, ids: [ID]): [Item!] }
+      interface Thing { id: ID }
+      type Item implements Thing { id: ID  tags: [String]  box: Box }
+      type Box implements Thing { id: ID  items(last: Int!): [Item]!  tags: [String!]! }
+    """),
+    {"Query.item": 3, "Item.tags": 2, "Query.__schema": 70, "Query.box": 4, "Box": 10},
+    {
+        "Query.items": ListSize(30, ("first", "ids")),
+        "Item.tags": ListSize(4),
+        "Box.items": ListSize(50, ("last",)),
+        "Box.tags": ListSize(6),
+    },
+)
+
+SHOPPED: dict[str, tuple[str, dict[str, Any], float]] = {
+    "no operation": ("fragment F on Query { item { id } }", {}, 0),
+    "no such root": ("mutation { item { id } }", {}, 0),
+    "what no type has": ("{ __schema { types { name } } __typename }", {}, 70 + 0.05),
+    "an object": ("{ item { id } box { id } }", {}, 3 + 1.05 + 4 + 10.05),
+    "a list of leaves": ("{ item { tags } }", {}, 3 + 1 + 4 * 2),
+    "leaves that are never null": ("{ box { tags } }", {}, 4 + 10 + 6 * 0.05),
+    "as the schema says": ("{ items { id } }", {}, 30 * 1.05),
+    "a literal": ("{ items(first: 2, ids: []) { id } }", {}, 2 * 1.05),
+    "the largest": ('{ items(first: 2, ids: ["a", "b", "c"]) { id } }', {}, 3 * 1.05),
+    "one for a list": ('{ items(first: 0, ids: "a") { id } }', {}, 1.05),
+    "nothing": ("{ items(first: 0, ids: []) { id } }", {}, 0),
+    "less than nothing": ("{ items(first: -5, ids: []) { id } }", {}, 0),
+    "the largest of both": (
+        "query ($n: Int) { items(first: $n, ids: [1, 2, 3]) { id } }", {"n": 2}, 3 * 1.05,
+    ),
+    "two variables": (
+        "query ($n: Int, $i: [ID]) { items(first: $n, ids: $i) { id } }",
+        {"n": 2, "i": ["a"] * 6}, 6 * 1.05,
+    ),
+    "a default": (
+        "query ($n: Int = 9, $i: [ID] = [1]) { items(first: $n, ids: $i) { id } }", {}, 9 * 1.05,
+    ),
+    "no value": ("query ($n: Int) { items(first: $n, ids: []) { id } }", {}, 30 * 1.05),
+    "a billion": (f"{{ items(first: {10**30}, ids: []) {{ id }} }}", {}, 1e9 * 1.05),
+    "ten billion": ("{ items(first: 9999999999, ids: []) { id } }", {}, 1e9 * 1.05),
+    "lists in lists": (
+        "query ($n: Int!) { items(first: 2, ids: []) { box { items(last: $n) { id } } } }",
+        {"n": 5}, 2 * (1 + 10 + 5 * 1.05),
+    ),
+    "fragments": (
+        "{ item { ...F ... { id } ... on Item { id } ... on Thing { id } } }"
+        " fragment F on Thing { id ... on Item { tags } }",
+        {}, 3 + 1 + 4 * 0.05 + 4 * 2,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHOPPED)
+def test_the_price_of_any_schema_goes_by_its_sizes_and_weights(case: str) -> None:
+    text, variables, cost = SHOPPED[case]
+    assert SHOP.price(parse(text), None).of(variables) == pytest.approx(cost)
+
+
+ITEM = {"id": "a", "tags": ["x", "y", "z"], "box": {"id": "b"}}
+ACTUAL: dict[str, tuple[str, Any, float]] = {
+    "nothing": ("{ item { id } }", None, 0),
+    "no operation": ("fragment F on Query { item { id } }", {}, 0),
+    "null": ("{ item { id } items { id } }", {"item": None, "items": None}, 3),
+    "an object": ("{ item { id tags } }", {"item": ITEM}, 3 + 1 + 0.05 + 3 * 2),
+    "an alias": ("{ i: item { x: id } }", {"i": {"x": "a"}}, 3 + 1.05),
+    "a key twice": ("{ item { id id tags tags } }", {"item": ITEM}, 3 + 1.05 + 3 * 2),
+    "an object twice": (
+        "{ item { id box { id } } item { box { id } } }", {"item": ITEM}, 3 + 1.05 + 10.05,
+    ),
+    "a name": ("{ __typename __typename }", {"__typename": "Query"}, 0.05),
+    "holes": ("{ items { id } }", {"items": [ITEM, None, {"id": None}]}, 2 * 1.05),
+    "what was left out": ("{ item { id @skip(if: true) tags } }", {"item": {"tags": []}}, 3 + 1),
+    "fragments": (
+        "{ ... { item { ...F ... on Item { id } ... on Box { items(last: 1) { id } } } } }"
+        " fragment F on Item { box { id } }",
+        {"item": ITEM}, 3 + 1 + 10.05 + 0.05,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ACTUAL)
+def test_an_answer_was_worth_what_is_in_it(case: str) -> None:
+    text, data, cost = ACTUAL[case]
+    assert SHOP.actual(parse(text), None, data) == pytest.approx(cost)
 
 
 def test_literals_cost_the_same_once_they_are_lifted() -> None:
