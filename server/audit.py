@@ -11,9 +11,10 @@ from typing import Any
 from resolvers.audit import AuditFault, Reading
 from resolvers.authorization import kind_of
 from server.exchanges import current_facts, hash_of
+from server.logs import AUDIT
 
 logger = logging.getLogger(__name__)
-lines = logging.getLogger("usergraph.audit")
+lines = logging.getLogger(AUDIT)
 
 
 class UnusableAuditFile(Exception):

@@ -81,6 +81,7 @@ KEYS: Mapping[str, Form] = {
 
 AUDIT_KEYS: Mapping[str, Form] = {
     **KEYS,
+    "client_id": _text(r"[\x20-\x7e]{1,255}"),  # whatever a token may say: a trail names everybody
     "kind": WORD,
     "user_id": WORD,
     "fields": _counts(_text(r"[_A-Za-z0-9.]{1,200}")),

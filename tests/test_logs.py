@@ -66,6 +66,7 @@ def test_a_constant_is_written_and_what_is_put_into_it_is_not(
 def test_the_audit_trail_names_who_looked_at_what() -> None:
     said = {
         "kind": "staff",
+        "client_id": "Billing (nightly) @ acme",
         "user_id": "u1",
         "purpose": "support case 5",
         "fields": {"User.country": 3},
