@@ -151,7 +151,8 @@ def test_what_is_just_within_a_limit_is_not_refused(case: str) -> None:
     text, limit, _, counted = TOO_MUCH[case]
 
     def excesses(maximum: int) -> list[str]:
-        limits = dataclasses.replace(ENDLESS, **{limit: maximum})
+        change: dict[str, Any] = {limit: maximum}
+        limits = dataclasses.replace(ENDLESS, **change)
         errors = excesses_of_text(text, limits) or excesses_of_document(parse(text), limits)
         return [error.message.partition(", not ")[2] for error in errors]
 
