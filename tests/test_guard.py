@@ -34,9 +34,10 @@ from tests.subgraph import Clock, Subgraph
 
 SCHEMA = build_schema()
 ID = "0000000000000000000000"
-ENDLESS = Limits(**{
+MOST: dict[str, Any] = {
     field.name: 10**9 for field in dataclasses.fields(Limits) if field.type is int
-})  # fmt: skip
+}
+ENDLESS = Limits(**MOST)
 
 
 @pytest.mark.parametrize(
