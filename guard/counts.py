@@ -21,8 +21,6 @@ class Counts(NamedTuple):
     """What an operation holds once its fragments stand where they are spread.
 
     `depth` counts fields within each other, `nesting` fragments too, and `height` all fields.
-    `repeats` are of the document as it is written: fields under a key that the same selection had
-    before. A validator compares them in pairs.
     """
 
     depth: int = 0
@@ -31,7 +29,6 @@ class Counts(NamedTuple):
     root_fields: int = 0
     aliases: int = 0
     directives: int = 0
-    repeats: int = 0
 
 
 @dataclass(slots=True)
@@ -44,7 +41,6 @@ class _Definition:
     root_fields: int = 0
     aliases: int = 0
     directives: int = 0
-    repeats: int = 0
     spreads: list[tuple[str, int, int]] = field(default_factory=list)
 
 
@@ -59,16 +55,15 @@ def counts_of(document: DocumentNode) -> Counts:
         for node in document.definitions
         if isinstance(node, FragmentDefinitionNode)
     }
-    found = [
-        _counted(node) for node in document.definitions if isinstance(node, OperationDefinitionNode)
-    ]
     totals: dict[str, Counts] = {}
     for name in _leaves_first(fragments):
         totals[name] = _total(fragments[name], totals)
-    operations = [_total(definition, totals) for definition in found]
-    largest = Counts(*(max(counts) for counts in zip(*operations, strict=True)))
-    repeats = sum(definition.repeats for definition in (*found, *fragments.values()))
-    return largest._replace(repeats=repeats)
+    operations = [
+        _total(_counted(node), totals)
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode)
+    ]
+    return Counts(*(max(counts) for counts in zip(*operations, strict=True)))
 
 
 def _counted(definition: Any) -> _Definition:
@@ -76,7 +71,6 @@ def _counted(definition: Any) -> _Definition:
     waiting: list[tuple[Any, int, int]] = [(definition.selection_set, 0, 1)]
     for selection_set, depth, nesting in waiting:
         counted.nesting = max(counted.nesting, nesting)
-        fields, keys = 0, set()
         for node in selection_set.selections:
             counted.directives += len(node.directives or ())
             if node.__class__ is FieldNode:
@@ -84,15 +78,12 @@ def _counted(definition: Any) -> _Definition:
                 counted.depth = max(counted.depth, depth + 1)
                 counted.root_fields += not depth
                 counted.aliases += node.alias is not None
-                keys.add((node.alias or node.name).value)
-                fields += 1
                 if node.selection_set is not None:
                     waiting.append((node.selection_set, depth + 1, nesting + 1))
             elif node.__class__ is FragmentSpreadNode:
                 counted.spreads.append((node.name.value, depth, nesting))
             else:
                 waiting.append((node.selection_set, depth, nesting + 1))
-        counted.repeats += fields - len(keys)
     return counted
 
 

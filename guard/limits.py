@@ -12,6 +12,7 @@ from graphql import (
 
 from guard.asked import asked_fields
 from guard.counts import counts_of
+from guard.pairs import pairs_of
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 
@@ -26,7 +27,7 @@ CODES = {
     "operations": "MAX_OPERATIONS_LIMIT",
     "fragments": "MAX_FRAGMENTS_LIMIT",
     "directives": "MAX_DIRECTIVES_LIMIT",
-    "repeats": "MAX_REPEATS_LIMIT",
+    "pairs": "MAX_PAIRS_LIMIT",
     "nesting": "MAX_NESTING_LIMIT",
 }
 """The first five are those of GraphOS Router; the others are named like them."""
@@ -38,7 +39,7 @@ WHAT = {
     "root_fields": "root fields",
     "depth": "fields within each other",
     "height": "fields",
-    "repeats": "fields under a key that was there before",
+    "pairs": "pairs of fields under one key",
     "nesting": "selections within each other",
     "cost": "units of cost",
 }
@@ -62,7 +63,7 @@ class Limits:
     root_fields: int = 100
     aliases: int = 200
     directives: int = 50
-    repeats: int = 50
+    pairs: int = 8_000
     cost: int = 2_000
     enforces_cost: bool = True
     """Without it, an operation that costs too much is logged and carried out."""
@@ -109,6 +110,8 @@ def excesses_of_document(document: DocumentNode, limits: Limits) -> list[GraphQL
     }
     if not _over(counted, limits):
         counted = counts_of(document)._asdict()
+    if not _over(counted, limits):
+        counted = {"pairs": pairs_of(document, 2 * limits.height)}
     return [excess(name, getattr(limits, name), counted[name]) for name in _over(counted, limits)]
 
 

@@ -269,11 +269,11 @@ class Settings(BaseSettings):
     max_directives: int = Field(
         LIMITS.directives, ge=0, le=100_000, description="The most directives in an operation."
     )
-    max_repeats: int = Field(
-        LIMITS.repeats,
+    max_pairs: int = Field(
+        LIMITS.pairs,
         ge=0,
-        le=100_000,
-        description="The most fields in a document under a key that their selection had before.",
+        le=1_000_000,
+        description="The most pairs of fields in a document that have one key at one place.",
     )
     max_cost: int = Field(
         LIMITS.cost,
@@ -426,7 +426,7 @@ class Settings(BaseSettings):
             root_fields=self.max_root_fields,
             aliases=self.max_aliases,
             directives=self.max_directives,
-            repeats=self.max_repeats,
+            pairs=self.max_pairs,
             cost=self.max_cost,
             enforces_cost=self.cost_mode == "enforce",
             introspection=not self.has_issuer if introspection is None else introspection,

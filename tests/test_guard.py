@@ -26,6 +26,7 @@ from guard import (
     excesses_of_text,
 )
 from guard.cost import LEAF_WEIGHT
+from guard.pairs import pairs_of
 from schema.costs import LIST_SIZES, WEIGHTS
 from schema.roots import build_schema
 from server.settings import Settings
@@ -59,7 +60,7 @@ ENDLESS = Limits(**MOST)
         ),
         ("{ a ...Nowhere }", Counts(1, 1, 1, 1, 0, 0)),
         ("{ ...Nowhere }", Counts(0, 1, 0, 0, 0, 0)),
-        ("{ a a b: a ...F ...F } fragment F on Q { a b b { c c } }", Counts(2, 3, 13, 9, 1, 0, 3)),
+        ("{ a a b: a ...F ...F } fragment F on Q { a b b { c c } }", Counts(2, 3, 13, 9, 1, 0)),
     ],
 )
 def test_fragments_count_where_they_are_spread(text: str, counts: Counts) -> None:
@@ -70,6 +71,23 @@ def test_fragments_that_multiply_are_counted_without_being_spread() -> None:
     fragments = "".join(f"fragment F{n} on Q {{ ...F{n + 1} ...F{n + 1} }} " for n in range(99))
     counts = counts_of(parse(f"{{ ...F0 }} {fragments} fragment F99 on Q {{ a }}"))
     assert counts == Counts(1, 101, 2**99, 2**99, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("{ a b c }", 0),
+        ("{ a a a b: a }", 3),
+        ("{ a { b } a { b } }", 1 + 1),
+        ("{ a { b } ... { a { b c } } ...F ...F } fragment F on Q { a { c } }", 3 + 1 + 1),
+        ("query A { a } query B { a }", 0),
+        ("{ a } fragment F on Q { a a }", 1),
+        ("{ a ...F } fragment F on Q { a ...F ...G }", 1),
+        ("{ a { ...F } } fragment F on Q { b b a { ...F } }", 5),
+    ],
+)
+def test_fields_are_paired_where_they_come_together(text: str, pairs: int) -> None:
+    assert pairs_of(parse(text), most_fields=15) == pairs
 
 
 @pytest.mark.parametrize(
@@ -119,7 +137,10 @@ TOO_MUCH: dict[str, tuple[str, str, int, int]] = {
     "aliases": (
         f"{{ {ONE} {{ " + times(201, lambda n: f"a{n}: id") + "} }", "aliases", 200, 201,
     ),
-    "repeats": ("{ viewer { scopes " + times(51, lambda _: "scopes") + "} }", "repeats", 50, 51),
+    "pairs": (
+        "{ viewer { " + times(20, lambda _: "... { " + "scopes " * 7 + "}") + "} }",
+        "pairs", 8_000, 140 * 139 // 2,
+    ),
     "directives": (
         f"{{ {ONE} {{ " + times(51, lambda n: "id @skip(if: false)") + "} }", "directives", 50, 51,
     ),
