@@ -31,7 +31,7 @@ class Request:
     """One operation of one viewer; `viewer` is missing when the request is anonymous.
 
     `cache_tags` is there when somebody wants to know them. `needs` are the attributes of users that
-    the operation looks at (`schema.users.needed_parts`); without, whole users are read. `purpose`
+    the operation looks at (`schema.users.needs_of`); without, whole users are read. `purpose`
     is what personal data of others is read for; `audit` writes down that it was.
     """
 

@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     )
     explorer: bool | None = Field(
         None,
-        description="Serve the explorer page at /; by default only with the development key.",
+        description="Serve the explorer page at /; by default only with the development key. "
+        "It needs INTROSPECTION.",
     )
 
     mongodb_uri: SecretStr | None = Field(
@@ -136,7 +137,7 @@ class Settings(BaseSettings):
     token_jwks_file: Path | None = Field(
         None,
         description="JSON Web Key Set with the issuer's public keys; "
-        "without it a development key is made in DATA_DIR.",
+        "without it and TOKEN_JWKS_URL a development key is made in DATA_DIR.",
     )
     token_jwks_url: str | None = Field(
         None,
@@ -279,7 +280,7 @@ class Settings(BaseSettings):
         LIMITS.cost,
         ge=1,
         le=1_000_000,
-        description="The highest estimated cost of an operation, as in docs/hardening.md.",
+        description="The highest estimated cost of an operation, as in docs/guard.md.",
     )
     cost_mode: Literal["enforce", "warn"] = Field(
         "enforce", description="Refuse an operation that costs too much, or only log it."

@@ -66,11 +66,25 @@ def test_the_limits_of_execution_are_those_of_the_code() -> None:
     assert len(said) == 6
 
 
-@pytest.mark.parametrize("name", ["docs/request.md", "docs/execution.md", "README.md"])
-def test_links_lead_somewhere_and_files_that_are_named_exist(name: str) -> None:
-    page = ROOT / name
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    files = re.findall(r"`((?:execution|server|schema|resolvers|loaders|store)/\w+\.py)`", text)
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    files = re.findall(
+        r"`((?:execution|guard|server|schema|resolvers|loaders|store|tests)/\w+\.py)`", text
+    )
+    assert [link for link in links if not leads_somewhere(page, link)] == []
     assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    """Whether there is such a file, and in it such a heading."""
+    path, _, heading = link.partition("#")
+    target = page.parent / path if path else page
+    if not heading:
+        return target.exists()
+    headings = re.findall(r"(?m)^#+ (.+)$", target.read_text())
+    return heading in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
