@@ -2,16 +2,19 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.seed import FIRST_HANDLE, sample_id
 from server.settings import Settings
 
-QUERIES = (
+QUERY = (
     f'{{ user(by: {{handle: "{FIRST_HANDLE}"}}) '
-    "{ displayName followers(first: 5) { edges { node { handle } } } } }",
+    "{ displayName followers(first: 5) { edges { node { handle } } } } }"
+)
+ROUTER_QUERY = (
     f'{{ _entities(representations: [{{__typename: "User", handle: "{FIRST_HANDLE}"}}]) '
-    "{ ... on User { id displayName } } }",
+    "{ ... on User { id displayName } } }"
 )
 OWN_QUERY = "{ viewer { user { handle private { createdAt } } } }"
 
@@ -22,11 +25,12 @@ def greeting(settings: Settings, address: str, token: str | None) -> str:
     if settings.serves_explorer:
         lines.append(f"Explore it at      {address.removesuffix('graphql')}")
     if token is not None:
-        lines += _samples(settings.data_dir, address, token)
+        queries = [QUERY] if settings.knows_router else [QUERY, ROUTER_QUERY]
+        lines += _samples(settings.data_dir, address, token, queries)
     return "\n".join(lines)
 
 
-def _samples(data_dir: Path, address: str, token: str) -> list[str]:
+def _samples(data_dir: Path, address: str, token: str, queries: Sequence[str]) -> list[str]:
     return [
         "",
         f"Tokens are signed with a development key kept in {data_dir}: not for production.",
@@ -35,7 +39,7 @@ def _samples(data_dir: Path, address: str, token: str) -> list[str]:
         token,
         "",
         "Try, with that token in TOKEN:",
-        *(_curl(address, query) for query in QUERIES),
+        *(_curl(address, query) for query in queries),
         _curl(address, OWN_QUERY, '-H "authorization: Bearer $TOKEN" '),
         "",
         f"Ctrl-C stops it; the data stay in {data_dir}.",

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from server.app import create_app
 from server.errors import RequestError
+from server.greeting import greeting
 from server.identity import Identity
 from server.keys import Keys, parse_keys
 from server.router import Nonces, agreed
@@ -480,3 +481,9 @@ async def test_neither_logs_nor_answers_tell_a_secret(
     told.append(caplog.text)
     for text in (OLD[:-1], NEW, HMAC_OLD, HMAC_NEW, sent[-40:], signature()["x-router-signature"]):
         assert [line for line in told if text in line] == []
+
+
+def test_a_server_with_a_router_does_not_propose_to_ask_in_its_place(settings: Settings) -> None:
+    known = settings.model_copy(update={"router_secrets": (SecretStr("s" * 32),)})
+    told = [greeting(each, "http://localhost/graphql", "TOKEN") for each in (settings, known)]
+    assert ["_entities" in text for text in told] == [True, False]
