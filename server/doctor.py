@@ -4,6 +4,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from server.app import utc_now
+from server.audit import AuditLog, UnusableAuditFile
 from server.explorer import BUNDLE
 from server.keys import UNREADABLE, keys_of, reason
 from server.settings import Settings
@@ -33,6 +35,7 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
             Finding("settings", True, f"{settings.federation_profile} profile"),
             await _keys(settings),
             _router(settings),
+            _audit(settings),
             _explorer(settings),
             *[finding async for finding in _database(settings, store)],
         ]
@@ -64,9 +67,22 @@ def _router(settings: Settings) -> Finding:
     return Finding("router", True, "anybody may ask _entities and _service", advice)
 
 
+def _audit(settings: Settings) -> Finding:
+    if settings.audit_file is None:
+        return Finding("audit", True, "goes to the log")
+    try:
+        AuditLog(settings.audit_file, utc_now).close()
+    except UnusableAuditFile as error:
+        return Finding("audit", False, str(error), "see USERGRAPH_AUDIT_FILE")
+    return Finding("audit", True, f"is added to {settings.audit_file}")
+
+
 def _explorer(settings: Settings) -> Finding:
     if not settings.serves_explorer:
         return Finding("explorer", True, "switched off")
+    if not settings.limits.introspection:
+        advice = "set USERGRAPH_INTROSPECTION=true, or USERGRAPH_EXPLORER=false"
+        return Finding("explorer", True, "is served, but not told the schema", advice)
     if (BUNDLE / "index.html").is_file():
         return Finding("explorer", True, "GraphiQL is built")
     return Finding(

@@ -162,6 +162,18 @@ def test_doctor_is_content_once_a_server_ran(served: Path) -> None:
 
 
 @embedded
+def test_doctor_looks_at_the_audit_file_and_at_what_the_explorer_is_told(served: Path) -> None:
+    settings = {"explorer": "true", "introspection": "false"}
+    env = environment(served, audit_file="/nowhere/audit.jsonl", **settings)
+    done = usergraph("doctor", env=env)
+    assert done.returncode == 1
+    assert "FAIL audit: /nowhere/audit.jsonl: No such file or directory" in done.stdout
+    assert "-> set USERGRAPH_INTROSPECTION=true, or USERGRAPH_EXPLORER=false" in done.stdout
+    env = environment(served, audit_file=str(served / "audit.jsonl"))
+    assert f"ok   audit: is added to {served}/audit.jsonl" in usergraph("doctor", env=env).stdout
+
+
+@embedded
 @pytest.mark.parametrize("users", [50, 80])  # of the second number, one is erased
 async def test_seeding_twice_is_the_same_as_once(tmp_path: Path, users: int) -> None:
     engine = start_engine(tmp_path / "engine")
