@@ -87,38 +87,15 @@ def create_app(
     schema = build_schema(
         settings.federation_profile, execution=settings.execution, limits=settings.limits
     )
-    policy = settings.policy
-
     audit = AuditLog(settings.audit_file, now)
-
-    def make_request(
-        viewer: Viewer | None, needs: Parts = None, purpose: str | None = None
-    ) -> Request:
-        return Request(
-            viewer=viewer,
-            store=store,
-            now=now,
-            policy=policy,
-            cache_tags=CacheTags() if settings.cache_tags else None,
-            needs=needs,
-            purpose=purpose,
-            audit=audit.write,
-        )
-
+    make_request = _requests_of(settings, store, now, audit)
     documents = documents_of(settings, schema)
-    budgets = Budgets(
-        entities=settings.max_in_flight_entities,
-        queries=settings.max_in_flight_queries,
-        mutations=settings.max_in_flight_mutations,
-        subscriptions=settings.max_subscriptions,
-    )
-    rates = RateLimits(settings.rate_limit_per_user, settings.rate_limit_per_client)
     operations = Operations(
         schema,
         documents,
         make_request,
-        budgets,
-        rates,
+        _budgets_of(settings),
+        RateLimits(settings.rate_limit_per_user, settings.rate_limit_per_client),
         gives_traces=settings.ftv1,
         router_only=router_only_of(settings),
     )
@@ -174,6 +151,38 @@ def documents_of(settings: Settings, schema: FederatedSchema) -> Documents:
         return Documents()
     trusted = read_manifest(settings.trusted_documents, schema.graphql)
     return Documents(trusted, trusted_only=settings.trusted_documents_only)
+
+
+def _requests_of(
+    settings: Settings, store: Store, now: Callable[[], datetime], audit: AuditLog
+) -> Callable[..., Request]:
+    """What makes a request of a viewer, with what its operation needs and is for."""
+    policy = settings.policy
+
+    def make_request(
+        viewer: Viewer | None, needs: Parts = None, purpose: str | None = None
+    ) -> Request:
+        return Request(
+            viewer=viewer,
+            store=store,
+            now=now,
+            policy=policy,
+            cache_tags=CacheTags() if settings.cache_tags else None,
+            needs=needs,
+            purpose=purpose,
+            audit=audit.write,
+        )
+
+    return make_request
+
+
+def _budgets_of(settings: Settings) -> Budgets:
+    return Budgets(
+        entities=settings.max_in_flight_entities,
+        queries=settings.max_in_flight_queries,
+        mutations=settings.max_in_flight_mutations,
+        subscriptions=settings.max_subscriptions,
+    )
 
 
 async def _live(_: HTTPRequest) -> Response:
