@@ -8,7 +8,7 @@ worked out once per document: `@skip` and `@include` count as if the field were 
 Source: Apollo Server, server-side caching; RFC 9111.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ MAX_TEXT = 20_000
 """Longer documents are not to be kept, so that the remembered policies stay small."""
 
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
-VARY = "Authorization, Accept"
+VARY = ("Authorization", "Accept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,12 @@ class CachePolicy:
 
 
 def cache_headers(
-    policy: CachePolicy | None, viewer: Viewer | None, result: ExecutionResult
+    policy: CachePolicy | None,
+    viewer: Viewer | None,
+    result: ExecutionResult,
+    varying: Sequence[str] = VARY,
 ) -> dict[str, str]:
-    """`Cache-Control` of an answer, with `Vary` when it may be kept.
+    """`Cache-Control` of an answer, with `Vary` when it may be kept: the headers that matter.
 
     Only what anybody may read is public. A person may be blocked by a user, and a service sees
     profiles of users who are not active, so that an answer to either is never for others.
@@ -96,7 +99,10 @@ def cache_headers(
     if policy is None or not _is_whole(result):
         return dict(NO_STORE)
     scope = "private" if policy.is_private or viewer is not None else "public"
-    return {"Cache-Control": f"max-age={policy.max_age_seconds}, {scope}", "Vary": VARY}
+    return {
+        "Cache-Control": f"max-age={policy.max_age_seconds}, {scope}",
+        "Vary": ", ".join(varying),
+    }
 
 
 def cache_extensions(

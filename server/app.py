@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from pipelines.repair import repair_forever
 from resolvers.caching import CacheTags
 from resolvers.request import Request, Viewer
+from schema.caching import VARY
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from server.audit import AuditLog
@@ -33,7 +34,7 @@ from server.identity import Identity
 from server.manifests import read_manifest
 from server.operations import Operations
 from server.rates import RateLimits
-from server.router import router_of, router_only_of
+from server.router import headers_of_router, router_of, router_only_of
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
@@ -98,6 +99,7 @@ def create_app(
         RateLimits(settings.rate_limit_per_user, settings.rate_limit_per_client),
         gives_traces=settings.ftv1,
         router_only=router_only_of(settings),
+        varying=(*VARY, *headers_of_router(settings)),
     )
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)

@@ -1,7 +1,7 @@
 """Operations: carried out once for one result, or followed for many, whatever the transport."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from execution.strawberry_schema import nothing_executed
 from resolvers.audit import PURPOSE_REQUIRED, AuditFault
 from resolvers.errors import PurposeRequired
 from resolvers.request import Request
-from schema.caching import NO_STORE, cache_extensions, cache_headers
+from schema.caching import NO_STORE, VARY, cache_extensions, cache_headers
 from schema.federation import NOT_AUDITED, TOO_LONG, FederatedSchema
 from schema.users import needs_of
 from server.budgets import Budget, Budgets
@@ -58,6 +58,7 @@ class Operations:
         *,
         gives_traces: bool = True,
         router_only: RouterOnly | None = None,
+        varying: Sequence[str] = VARY,
     ) -> None:
         self._schema = schema
         self._documents = documents
@@ -66,6 +67,7 @@ class Operations:
         self._rates = rates
         self._gives_traces = gives_traces
         self._router_only = router_only
+        self._varying = varying
 
     def check(self, parameters: Parameters) -> None:
         """Insists on a valid document that holds the operation. Raises: RequestError."""
@@ -143,7 +145,8 @@ class Operations:
         if parameters.extensions.get("cost") is True and found.operation.compiled is not None:
             cost = self._cost(found, parameters.variables or {}, result.data)
             result.extensions = {**(result.extensions or {}), "cost": cost}
-        return Outcome(result, cache_headers(policy, caller.viewer, result))
+        headers = cache_headers(policy, caller.viewer, result, self._varying)
+        return Outcome(result, headers)
 
     def _audit(self, context: Request, found: Found, text: str) -> None:
         """Lets an answer with personal data of others go once that is written down.

@@ -189,6 +189,14 @@ def router_only_of(settings: Settings) -> RouterOnly | None:
     return RouterOnly(everything=settings.router_everything)
 
 
+def headers_of_router(settings: Settings) -> tuple[str, ...]:
+    """The headers by which a router is told from others, and whom it speaks for."""
+    if not settings.knows_router:
+        return ()
+    claims = settings.router_claims_header
+    return (SECRET, SIGNATURE, *([claims] if claims else ()))
+
+
 def agreed(signed: Viewer | None, forwarded: Viewer | None) -> Viewer | None:
     """The viewer of a token and of forwarded claims, one or both. Raises: RequestError."""
     if signed is None or forwarded is None:

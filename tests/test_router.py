@@ -151,6 +151,17 @@ async def test_only_the_router_asks_for_what_is_its_own(by_secret: App, query: s
         assert (status, code) in [MAY, (200, "BAD_USER_INPUT")]
 
 
+async def test_a_shared_cache_tells_a_router_from_others(by_secret: App, making: Making) -> None:
+    query = "{ users(ids: []) { id } }"
+    for headers in ({}, {"x-router-authorization": NEW}):
+        kept = (await by_secret.ask(query, headers)).headers
+        assert kept["cache-control"] == "max-age=60, public"
+        assert kept["vary"] == (
+            "Authorization, Accept, x-router-authorization, x-router-signature, x-claims"
+        )
+    assert (await making().ask(query)).headers["vary"] == "Authorization, Accept"
+
+
 @pytest.mark.parametrize("query", NOT_ASKING)
 async def test_anybody_asks_for_the_rest(by_secret: App, query: str) -> None:
     assert await by_secret.said(query) == MAY
