@@ -31,6 +31,7 @@ from graphql import (
     is_composite_type,
     is_list_type,
 )
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 OBJECT_WEIGHT = 1.0
 LEAF_WEIGHT = 0.05
@@ -297,7 +298,5 @@ def _size_of(value: Any) -> float:
 
 def _default(definition: GraphQLField, name: str, assumed: int) -> float:
     argument = definition.args.get(name)
-    value = argument.default_value if argument else Undefined
-    if argument is not None and value is Undefined and argument.default is not None:
-        value = argument.default.value
+    value = coerce_default_value(argument) if argument else Undefined
     return float(value) if isinstance(value, int) else float(assumed)

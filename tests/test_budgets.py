@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -124,6 +125,21 @@ def test_the_kind_of_an_operation_is_that_of_its_root_fields(text: str, kind: st
     assert Budgets().of(Found(prepared, {}), None).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [("entities", 256), ("queries", 256), ("mutations", 64), ("subscriptions", 5000)],
+)
+def test_a_budget_takes_as_many_as_it_has_and_gets_them_back(kind: str, most: int) -> None:
+    budget = getattr(Budgets(), kind)
+    with ExitStack() as stack:
+        for _ in range(most):
+            stack.enter_context(budget)
+        with pytest.raises(RequestError) as refusal:
+            stack.enter_context(budget)
+        assert (refusal.value.status, refusal.value.code) == (503, "OVERLOADED")
+    assert budget.taken == 0
+
+
 async def test_open_streams_are_counted_over_all_transports(make: Make) -> None:
     subgraph = make(max_subscriptions=2, heartbeat_seconds=0.05)
     ada = await subgraph.register("ada.berg")
@@ -199,6 +215,23 @@ def test_a_rate_is_paid_off_in_time_and_weighs_costs() -> None:
     limit.take("ada", 1_000_000)  # dearer than the rate allows at all, so it takes all of it
     with pytest.raises(RequestError):
         limit.take("ada", 1)
+
+
+def test_who_asked_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.rates.MOST_KEPT", 2)
+    limit = RateLimit(Rate(2, 60), now=lambda: 0.0)
+    for name in ("ada", "bob", "ada", "cai"):  # the third makes bob the one who asked first
+        limit.take(name, 1)
+    with pytest.raises(RequestError):
+        limit.take("ada", 1)
+    limit.take("bob", 2)
+    with pytest.raises(RequestError):
+        limit.take("bob", 1)
+
+
+def test_a_rate_is_so_much_in_so_many_seconds() -> None:
+    rates = [parse_rate(f"10/{unit}") for unit in ("second", "minute", "hour", "day")]
+    assert rates == [(10, 1), (10, 60), (10, 3600), (10, 86_400)]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import (
+    GraphQLError,
     GraphQLObjectType,
     OperationType,
     get_named_type,
@@ -24,6 +25,9 @@ from guard import (
     excess,
     excesses_of_document,
     excesses_of_text,
+    introspections,
+    is_refusal,
+    without_suggestions,
 )
 from guard.cost import LEAF_WEIGHT
 from guard.pairs import pairs_of
@@ -35,10 +39,9 @@ from tests.subgraph import Clock, Subgraph
 
 SCHEMA = build_schema()
 ID = "0000000000000000000000"
-MOST: dict[str, Any] = {
+COUNTED: dict[str, Any] = {
     field.name: 10**9 for field in dataclasses.fields(Limits) if field.type is int
 }
-ENDLESS = Limits(**MOST)
 
 
 @pytest.mark.parametrize(
@@ -173,13 +176,28 @@ def test_what_is_just_within_a_limit_is_not_refused(case: str) -> None:
     text, limit, _, counted = TOO_MUCH[case]
 
     def excesses(maximum: int) -> list[str]:
-        change: dict[str, Any] = {limit: maximum}
-        limits = dataclasses.replace(ENDLESS, **change)
+        limits = Limits(**{**COUNTED, limit: maximum})
         errors = excesses_of_text(text, limits) or excesses_of_document(parse(text), limits)
         return [error.message.partition(", not ")[2] for error in errors]
 
     assert excesses(counted) == []
     assert excesses(counted - 1) == [f"{counted}."]
+
+
+def test_only_what_the_guard_refuses_is_its_refusal() -> None:
+    errors = [
+        excess("aliases", 7, 8),
+        *introspections(parse("{ __schema { x } }"), None, Limits(introspection=False)),
+        GraphQLError("Expected at most 7 aliases, not 8."),
+        GraphQLError("No.", extensions={"code": "BAD_USER_INPUT"}),
+    ]
+    assert [is_refusal(error) for error in errors] == [True, True, False, False]
+    assert errors[0].message == errors[2].message
+    assert introspections(parse("{ __schema { x } }"), None, Limits()) == []
+
+
+def test_a_message_without_its_suggestion_is_as_it_was() -> None:
+    assert without_suggestions('No field "usr". Did you mean "user"?') == 'No field "usr".'
 
 
 def test_what_nobody_can_count_is_said_with_a_number_that_readers_take() -> None:
@@ -263,7 +281,12 @@ def test_an_operation_costs_what_its_lists_can_hold(case: str) -> None:
 
 SHOP = CostModel(
     build_graphql_schema("""
-      type Query { item: Item  box: Box!  items(first: Int = 7, ids: [ID]): [Item!] }
+      type Query {
+        item: Item  box: Box!  thing: Thing
+        items(first: Int = 7, ids: [ID]): [Item!]  latest(first: Int = 7): [Item!]
+        page(first: Int = 5): Page
+      }
+      type Page { items: [Item] }
       interface Thing { id: ID }
       type Item implements Thing { id: ID  tags: [String]  box: Box }
       type Box implements Thing { id: ID  items(last: Int!): [Item]!  tags: [String!]! }
@@ -271,6 +294,8 @@ SHOP = CostModel(
     {"Query.item": 3, "Item.tags": 2, "Query.__schema": 70, "Query.box": 4, "Box": 10},
     {
         "Query.items": ListSize(30, ("first", "ids")),
+        "Query.latest": ListSize(30, ("first",)),
+        "Query.page": ListSize(30, ("first",), ("items",)),
         "Item.tags": ListSize(4),
         "Box.items": ListSize(50, ("last",)),
         "Box.tags": ListSize(6),
@@ -285,6 +310,17 @@ SHOPPED: dict[str, tuple[str, dict[str, Any], float]] = {
     "a list of leaves": ("{ item { tags } }", {}, 3 + 1 + 4 * 2),
     "leaves that are never null": ("{ box { tags } }", {}, 4 + 10 + 6 * 0.05),
     "as the schema says": ("{ items { id } }", {}, 30 * 1.05),
+    "as an argument says by itself": ("{ latest { id } }", {}, 7 * 1.05),
+    "a page in fragments": (
+        "{ page { ... { items { id } } ...F ...G } thing { ...H } }"
+        " fragment F on Page { items { tags } } fragment G on Page { items { id } }"
+        " fragment H on Thing { id }",
+        {}, 1 + 5 * (1.05 + 9 + 1.05) + 1.05,
+    ),
+    "a fragment on two pages": (
+        "{ page { ...F } b: page(first: 2) { ...F } } fragment F on Page { items { id } }",
+        {}, 2 + 7 * 1.05,
+    ),
     "a literal": ("{ items(first: 2, ids: []) { id } }", {}, 2 * 1.05),
     "the largest": ('{ items(first: 2, ids: ["a", "b", "c"]) { id } }', {}, 3 * 1.05),
     "one for a list": ('{ items(first: 0, ids: "a") { id } }', {}, 1.05),
@@ -335,6 +371,10 @@ ACTUAL: dict[str, tuple[str, Any, float]] = {
     "a name": ("{ __typename __typename }", {"__typename": "Query"}, 0.05),
     "holes": ("{ items { id } }", {"items": [ITEM, None, {"id": None}]}, 2 * 1.05),
     "what was left out": ("{ item { id @skip(if: true) tags } }", {"item": {"tags": []}}, 3 + 1),
+    "fragments on what it is": (
+        "{ thing { ... on Item { tags } ...F } } fragment F on Item { box { id } }",
+        {"thing": ITEM}, 1 + 3 * 2 + 10.05,
+    ),
     "fragments": (
         "{ ... { item { ...F ... on Item { id } ... on Box { items(last: 1) { id } } } } }"
         " fragment F on Item { box { id } }",
@@ -347,6 +387,14 @@ ACTUAL: dict[str, tuple[str, Any, float]] = {
 def test_an_answer_was_worth_what_is_in_it(case: str) -> None:
     text, data, cost = ACTUAL[case]
     assert SHOP.actual(parse(text), None, data) == pytest.approx(cost)
+
+
+def test_the_operation_that_is_named_is_priced() -> None:
+    document = parse("query A { item { id } } query B { box { id } }")
+    data = {"item": {"id": "a"}, "box": {"id": "b"}}
+    for name, cost in (("A", 4.05), ("B", 14.05), ("C", 0)):
+        assert SHOP.price(document, name).of({}) == pytest.approx(cost)
+        assert SHOP.actual(document, name, data) == pytest.approx(cost)
 
 
 def test_literals_cost_the_same_once_they_are_lifted() -> None:
