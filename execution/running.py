@@ -296,10 +296,18 @@ def _start_awaitables(run: Run, values: list[Any]) -> None:
 
 
 def _cancel(tasks: "list[asyncio.Future[Any]]") -> None:
-    """Cancels tasks once they have begun: else nobody awaits what they were to await."""
+    """Cancels tasks once they have begun: else nobody awaits what they were to await.
+
+    What they raise nobody wants to know: asyncio shall not complain of it.
+    """
     for task in tasks:
+        task.add_done_callback(_outcome)
         if not task.done():
             task.get_loop().call_soon(task.cancel)
+
+
+def _outcome(task: "asyncio.Future[Any]") -> object:
+    return task.cancelled() or task.exception()
 
 
 def is_awaitable(value: Any) -> bool:

@@ -118,22 +118,27 @@ class Entity(NamedTuple):
     keys: tuple[EntityKey, ...]
 
 
-class OneOperation(SchemaExtension):
-    """Refuses a document of several operations that does not say which one to run."""
+class Checked(SchemaExtension):
+    """Has documents checked and validated as everywhere, where Strawberry carries out operations.
+
+    Its own rule for oneOf inputs fails on some documents instead of judging them.
+    """
 
     def on_parse(self) -> Iterator[None]:
         """Looks at the document once it is parsed."""
         yield
         context = self.execution_context
         if context.graphql_document is not None:
-            errors = several_operations(context.graphql_document, context._provided_operation_name)
-            context.pre_execution_errors = errors or None
+            schema = cast(FederatedSchema, context.schema)
+            found = schema.find(context.query or "", context._provided_operation_name)
+            context.pre_execution_errors = list(found.operation.errors) or None
+            context.validation_rules = ()
 
 
 class FederatedSchema(CompiledSchema, Schema):
     """A schema that answers a gateway; representations are hostile until coerced."""
 
-    checked_before = (OneOperation,)
+    checked_before = (Checked,)
     max_validation_errors = 10
 
     def __init__(
@@ -144,7 +149,7 @@ class FederatedSchema(CompiledSchema, Schema):
         **parts: Any,
     ) -> None:
         self.limits = limits or Limits()
-        super().__init__(federation_version=VERSION, extensions=[OneOperation], **parts)
+        super().__init__(federation_version=VERSION, extensions=[Checked], **parts)
         self._costs = CostModel(self.graphql, WEIGHTS, LIST_SIZES)
         check_field_sets(self.graphql)
         self._entities = dict(_entities(self.graphql))

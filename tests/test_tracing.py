@@ -304,3 +304,15 @@ async def test_operations_at_the_same_time_have_traces_of_their_own(ask: Any) ->
         {"child": [place(name, "[[Leaf]]!", "Query", late, originalFieldName="leaves")]}
         for name in names
     ]
+
+
+async def test_a_fragment_that_comes_first_is_validated_as_without_a_trace(
+    subgraph: Subgraph,
+) -> None:
+    fragment = "fragment F on Query { user(by: {id: $id}) { id } }"
+    answer = await traced(subgraph, f"{fragment} query ($id: ID!) {{ ...F }}", id=new_id())
+    assert answer["data"] == {"user": None}
+    answer = await traced(subgraph, f"{fragment} query {{ ...F }}")
+    assert [error["extensions"]["code"] for error in answer["errors"]] == [
+        "GRAPHQL_VALIDATION_FAILED"
+    ]

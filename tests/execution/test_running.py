@@ -1,6 +1,8 @@
 """Running plans: what is called when, what is left behind, and what graphql-core is asked for."""
 
 import asyncio
+import gc
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -209,3 +211,25 @@ async def test_events_of_a_subscription_are_executed_one_by_one_by_one_plan(
     assert len(plans) == 3
     assert len(set(map(id, plans))) == 1
     assert plans[0].unsupported is None
+
+
+async def test_what_resolvers_raise_beside_a_null_root_is_nobodys_complaint() -> None:
+    complaints: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+    schema = build_schema("type Query { a: Int! b: Int! c: Int! d: Int! }")
+
+    async def fails(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise ValueError(f"after {turns}")
+
+    for turns in itertools.permutations(range(4)):
+        waits = dict(zip("abcd", turns, strict=True))
+        root = {name: lambda _, wait=wait: fails(wait) for name, wait in waits.items()}
+        answer = execute(schema, parse("{ a b c d }"), root)
+        assert not isinstance(answer, ExecutionResult)
+        assert (await answer).data is None
+        for _ in range(5):
+            await asyncio.sleep(0)
+        gc.collect()
+    assert complaints == []
