@@ -10,8 +10,8 @@ SECONDS = 300
 """A mutant that hangs is found too."""
 
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider")
-SLOW = "not 5000"
-"""The fuzzer of tokens finds what their table finds."""
+CHOSEN = "not 5000 and not crowd"
+"""The fuzzer of tokens finds what their table finds; crowds fail on a machine that is busy."""
 
 
 def killer(uri: str, mutant: Mutant | None, tests: Sequence[str]) -> str | None:
@@ -22,7 +22,7 @@ def killer(uri: str, mutant: Mutant | None, tests: Sequence[str]) -> str | None:
     with planted(mutant) as folder:
         try:
             run = subprocess.run(
-                [*PYTEST, "-k", SLOW, *(f"tests/{name}.py" for name in tests)],
+                [*PYTEST, "-k", CHOSEN, *(f"tests/{name}.py" for name in tests)],
                 cwd=folder,
                 env={
                     **surroundings(folder),
