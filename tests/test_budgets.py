@@ -200,6 +200,15 @@ async def test_clients_are_counted_apart_from_those_without_a_token(make: Make) 
     assert statuses == [200, 200, 429, 429]
 
 
+async def test_what_costs_more_takes_more_of_the_rate(make: Make) -> None:
+    subgraph = make(rate_limit_per_user="100/hour")
+    query = "query ($ids: [ID!]!) { users(ids: $ids) { id } }"
+    for person, size, statuses in (("a", 40, [200, 200, 429]), ("b", 10, [200, 200, 200])):
+        token, ids = subgraph.token(person * 22), ["c" * 22] * size
+        asked = [await subgraph.post(query, token, ids=ids) for _ in statuses]
+        assert [answer.status_code for answer in asked] == statuses
+
+
 def test_a_rate_is_paid_off_in_time_and_weighs_costs() -> None:
     clock = [0.0]
     limit = RateLimit(Rate(60, 60), now=lambda: clock[0])

@@ -184,6 +184,14 @@ def test_what_is_just_within_a_limit_is_not_refused(case: str) -> None:
     assert excesses(counted - 1) == [f"{counted}."]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_several_operations_one_has_to_be_named(count: int) -> None:
+    document = parse(times(count, lambda n: f"query Q{n} {{ __typename }}"))
+    codes = [(error.extensions or {})["code"] for error in SCHEMA.check(document, None)]
+    assert codes == ["OPERATION_RESOLUTION_FAILURE"] * (count > 1)
+    assert SCHEMA.check(document, "Q0") == []
+
+
 def test_only_what_the_guard_refuses_is_its_refusal() -> None:
     errors = [
         excess("aliases", 7, 8),
