@@ -231,5 +231,5 @@ async def test_what_resolvers_raise_beside_a_null_root_is_nobodys_complaint() ->
         assert (await answer).data is None
         for _ in range(5):
             await asyncio.sleep(0)
-        gc.collect()
+    gc.collect()
     assert complaints == []
