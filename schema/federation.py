@@ -178,7 +178,7 @@ class FederatedSchema(CompiledSchema, Schema):
         """What an operation has too much of, or that it costs too much."""
         if found.operation.compiled is None:
             return [error for error in found.operation.errors if is_refusal(error)]
-        cost = self.cost_of(found, {**(variable_values or {}), **found.literals})
+        cost = self.cost_of(found, variable_values)
         if cost <= self.limits.cost:
             return []
         if not self.limits.enforces_cost:
@@ -202,17 +202,17 @@ class FederatedSchema(CompiledSchema, Schema):
         """
         if found.operation.compiled is None:
             return 1.0
-        return max(1.0, self.cost_of(found, {**(variable_values or {}), **found.literals}))
+        return max(1.0, self.cost_of(found, variable_values))
 
-    def cost_of(self, found: Found, variable_values: Mapping[str, Any]) -> float:
-        """The estimated cost of a valid operation, its literals among the values."""
+    def cost_of(self, found: Found, variable_values: Mapping[str, Any] | None) -> float:
+        """The estimated cost of a valid operation with these variables."""
         operation = found.operation
         compiled = operation.compiled
         assert compiled is not None
         price = operation.once(
             "price", lambda: self._costs.price(compiled.document, compiled.operation_name)
         )
-        return price.of(variable_values)
+        return price.of({**(variable_values or {}), **found.literals})
 
     def cache_policy(self, query: str, operation_name: str | None) -> CachePolicy | None:
         """The cache policy of an operation; None when its answer is not to be kept."""

@@ -143,7 +143,7 @@ class Operations:
         if tags := cache_extensions(policy, context.cache_tags, result):
             result.extensions = {**(result.extensions or {}), **tags}
         if parameters.extensions.get("cost") is True and found.operation.compiled is not None:
-            cost = self._cost(found, parameters.variables or {}, result.data)
+            cost = self._cost(found, parameters.variables, result.data)
             result.extensions = {**(result.extensions or {}), "cost": cost}
         headers = cache_headers(policy, caller.viewer, result, self._varying)
         return Outcome(result, headers)
@@ -160,9 +160,11 @@ class Operations:
         except AuditFault:
             raise RequestError(503, "UNAVAILABLE", NOT_AUDITED) from None
 
-    def _cost(self, found: Found, variables: Mapping[str, Any], data: Any) -> dict[str, float]:
+    def _cost(
+        self, found: Found, variables: Mapping[str, Any] | None, data: Any
+    ) -> dict[str, float]:
         """What an operation was thought to cost, and what it did, as its client asked to know."""
-        estimated = self._schema.cost_of(found, {**variables, **found.literals})
+        estimated = self._schema.cost_of(found, variables)
         actual = self._schema.actual_cost_of(found, data)
         limit = self._schema.limits.cost
         return {"estimated": round(estimated, 2), "actual": round(actual, 2), "maximum": limit}
