@@ -77,13 +77,15 @@ class Forecast:
 class Outcome:
     """What came of a mutation: a user, refusals, or a forecast when it was a dry run.
 
-    `user` is there when the user as of now is known without reading it again.
+    `made` names what else the mutation is about, so that a replay finds it again. `user` is there
+    when the user as of now is known without reading it again.
     """
 
     user_id: str | None = None
     refusals: tuple[Refusal, ...] = ()
     forecast: Forecast | None = None
     user: User | None = None
+    made: str | None = None
 
 
 Act = Callable[[Operation], Awaitable[Outcome]]
@@ -259,12 +261,12 @@ def _forecast(user: User, changed: Mapping[str, Any], event: str) -> Forecast:
 
 def _outcome_document(outcome: Outcome) -> dict[str, Any]:
     refusals = [{"type": type(refusal).__name__, **asdict(refusal)} for refusal in outcome.refusals]
-    return {"userId": outcome.user_id, "refusals": refusals}
+    return {"userId": outcome.user_id, "refusals": refusals, "made": outcome.made}
 
 
 def _outcome_from_document(document: Mapping[str, Any]) -> Outcome:
     refusals = tuple(_refusal_from_document(refusal) for refusal in document["refusals"])
-    return Outcome(document["userId"], refusals)
+    return Outcome(document["userId"], refusals, made=document.get("made"))
 
 
 def _refusal_from_document(document: Mapping[str, Any]) -> Refusal:
