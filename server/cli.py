@@ -1,4 +1,4 @@
-"""The command line: `usergraph serve | invalidate | seed | token | schema ... | plan | doctor`."""
+"""The command line: `usergraph serve | invalidate | seed | token | schema | keys | plan | ...`."""
 
 import asyncio
 import re
@@ -14,6 +14,7 @@ import typer
 
 from loaders.loaders import Loaders
 from pipelines.invalidation import Routers, invalidate_forever
+from pipelines.keys import rewrap_all
 from resolvers.authorization import AUTHORIZATION
 from schema.authorization import authorization_page
 from schema.check import compare
@@ -24,6 +25,7 @@ from server.app import ENDPOINT, utc_now
 from server.audit import UnusableAuditFile
 from server.check import FailOn, fails, print_changes, print_json
 from server.doctor import examine
+from server.encryption import key_encryption_of
 from server.examples import examples
 from server.explorer import OfferedToken, Session
 from server.greeting import greeting
@@ -39,6 +41,7 @@ from server.tokens import KNOWN_SCOPES, TOKEN_DAYS, development_token, offered_t
 from store.engine import EngineFault, start_engine
 from store.errors import StoreFault
 from store.ids import PATTERN as ID
+from store.sealing import new_key_text, parse_key_texts
 from store.store import Store
 
 COULD_NOT_COMPARE = 2
@@ -57,6 +60,8 @@ ProfileOption = Annotated[
 ]
 schema_app = typer.Typer(help="The schema of the subgraph.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+keys_app = typer.Typer(help="The keys that wrap the users' data keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 
 @app.command()
@@ -185,6 +190,33 @@ def schema_check(
         raise typer.Exit(1)
 
 
+@keys_app.command("new")
+def keys_new(
+    name: Annotated[str, typer.Argument(help="The key's name, as in 2027.")],
+) -> None:
+    """Print a new key-encryption key, to be put last in KEY_ENCRYPTION_KEYS."""
+    text = new_key_text(name)
+    try:
+        parse_key_texts((text,))
+    except ValueError as error:
+        _fail(str(error))
+    print(text)
+
+
+@keys_app.command("rewrap")
+def keys_rewrap() -> None:
+    """Wrap every data key with the newest key-encryption key, so that older ones may go."""
+
+    async def rewrap(store: Store) -> int:
+        try:
+            return await rewrap_all(store, lambda count: print(f"{count} so far", flush=True))
+        finally:
+            await store.close()
+
+    with _store(_settings()) as open_store:
+        print(f"{asyncio.run(rewrap(open_store()))} data keys were wrapped anew.")
+
+
 @app.command()
 def plan(
     file: Annotated[Path, typer.Argument(help="A document with an operation.")],
@@ -248,6 +280,10 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
 
     A store belongs to one event loop, so that each loop opens its own.
     """
+    try:
+        encryption = key_encryption_of(settings)
+    except (OSError, ValueError) as error:
+        _fail(f"The key-encryption keys cannot be used: {error}")
     engine = None
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
     if uri is None:
@@ -265,6 +301,7 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
             settings.mongodb_database,
             driver=settings.mongodb_driver,
             timeout_seconds=settings.mongodb_timeout_seconds,
+            encryption=encryption,
         )
 
     try:

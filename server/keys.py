@@ -157,7 +157,7 @@ class DevelopmentKey:
     def __init__(self, directory: Path) -> None:
         path = directory / "development-key.json"
         if not path.exists():
-            _write_private(path, _new_key())
+            write_private(path, _new_key())
         try:
             self._key = ECKey.import_key(json.loads(path.read_text()))
             self._key.as_dict(private=True)
@@ -275,6 +275,14 @@ def reason(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
+def write_private(path: Path, text: str) -> None:
+    """Writes a new file that only its owner can read. Raises: OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+
+
 def _members(text: bytes) -> list[dict[str, Any]]:
     if len(text) > MAX_SET_BYTES:
         raise UnusableKeys(f"the key set is longer than {MAX_SET_BYTES} bytes")
@@ -314,10 +322,3 @@ async def _bounded(answer: httpx.Response) -> bytes:
 def _new_key() -> str:
     key = ECKey.generate_key("P-256", {"kid": new_id(), "alg": "ES256", "use": "sig"})
     return json.dumps(key.as_dict(private=True))
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)

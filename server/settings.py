@@ -27,6 +27,7 @@ from server.exchanges import AccessLog
 from server.logs import Level, LogFormat
 from server.origins import parse_origin
 from server.rates import parse_rate
+from store.sealing import parse_key_texts
 
 PREFIX = "USERGRAPH_"
 LIMITS = Limits()
@@ -49,6 +50,11 @@ def _check_live(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     texts = [secret.get_secret_value() for secret in secrets]
     if len(texts) > 2 or any(not _is_strong(text) for text in texts):
         raise ValueError("Expected one or two values, each of 32 to 512 printable ASCII characters")
+    return secrets
+
+
+def _check_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    parse_key_texts(tuple(secret.get_secret_value() for secret in secrets))
     return secrets
 
 
@@ -78,6 +84,11 @@ SecretList = Annotated[
     tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_live)
 ]
 """One or two secrets in one variable, of which both are live."""
+
+KeyList = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_keys)
+]
+"""Key-encryption keys in one variable, as `store/sealing.py` reads them."""
 
 AddressList = Annotated[TextList, AfterValidator(_check_addresses)]
 """Addresses of `server/addresses.py` in one variable, separated by commas or spaces."""
@@ -127,7 +138,12 @@ class Settings(BaseSettings):
         5.0, gt=0, le=60, description="The longest wait for one database operation, in seconds."
     )
     data_dir: Path = Field(
-        Path(".data"), description="Folder of the embedded database and the development key."
+        Path(".data"), description="Folder of the embedded database and the development keys."
+    )
+    key_encryption_keys: KeyList = Field(
+        (),
+        description="The keys that wrap the users' data keys, each as name:base64 of 32 bytes, "
+        "separated by commas or spaces, the newest last; needed with an issuer of tokens.",
     )
 
     token_issuer: str = Field(

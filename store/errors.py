@@ -4,6 +4,8 @@ StoreFault
 ├── StoreTimeout        the deadline passed; a write may or may not have happened
 ├── StoreUnavailable    no server could be reached
 ├── HistoryLost         a change stream cannot go on where it was
+├── KeyUnavailable      the key-encryption key is not there, or its service does not answer
+├── SealBroken          sealed data that its key does not open
 └── DuplicateKey        a document with this `_id` exists already
 """
 
@@ -28,6 +30,16 @@ class StoreUnavailable(StoreFault):
 
 class HistoryLost(StoreFault):
     """A change stream cannot go on where it was: what happened since then is not known."""
+
+
+class KeyUnavailable(StoreFault):
+    """The key-encryption key is not there, or its service does not answer."""
+
+    code = "UNAVAILABLE"
+
+
+class SealBroken(StoreFault):
+    """Sealed data that its key does not open: it is another's, or was tampered with."""
 
 
 class DuplicateKey(StoreFault):

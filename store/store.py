@@ -1,31 +1,60 @@
 """The store: every collection of one database behind one door."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any, Protocol
 
 from pymongo import IndexModel
 from pymongo.monitoring import CommandListener
 
 from store.blocks import Blocks
 from store.changes import ChangeFeed
+from store.coalescing import CoalescedReads
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
 from store.history import History
 from store.idempotency import Idempotency
-from store.lists import EdgeList
+from store.keys import Keys
 from store.revisions import Revisions
+from store.sealing import HeldKeys, KeyEncryption
 from store.users import Users
 
 DROP_SECONDS = 0.05
 
 
-class Store:
-    """Users and their revisions, handles, follows, blocks, idempotency keys, and what changed."""
+class Part(Protocol):
+    """A collection with the indexes that it needs."""
 
-    def __init__(self, database: Database) -> None:
+    collection: Collection
+
+    @property
+    def indexes(self) -> Sequence[IndexModel]:
+        """Its indexes."""
+        ...
+
+
+class Reader(Part, Protocol):
+    """One that is read in commands that readers share."""
+
+    def reads(self) -> Iterator[CoalescedReads[Any, Any]]:
+        """Its coalesced reads."""
+        ...
+
+    async def close(self) -> None:
+        """Ends the reads that are under way."""
+
+
+class Store:
+    """Users, what is theirs in other collections, and what changed.
+
+    Without `encryption` nothing personal can be sealed or opened.
+    """
+
+    def __init__(self, database: Database, encryption: KeyEncryption | None = None) -> None:
         self._database = database
+        self.keys = Keys(database, encryption or HeldKeys({}))
         self.revisions = Revisions(database)
         self.users = Users(database, self.revisions)
         self.handles = Handles(database, self.users)
@@ -45,24 +74,26 @@ class Store:
         driver: DriverName = "motor",
         timeout_seconds: float = 5.0,
         listeners: Sequence[CommandListener] = (),
+        encryption: KeyEncryption | None = None,
     ) -> "Store":
         """A store over a connection that is opened with its first use."""
-        return cls(
-            Database(uri, name, driver=driver, timeout_seconds=timeout_seconds, listeners=listeners)
+        database = Database(
+            uri, name, driver=driver, timeout_seconds=timeout_seconds, listeners=listeners
         )
+        return cls(database, encryption)
 
     async def ensure_indexes(self) -> None:
         """Creates the indexes that are missing. Raises: StoreFault."""
-        for collection, indexes in self._declared():
-            await collection.ensure_indexes(indexes)
+        for part in self._parts():
+            await part.collection.ensure_indexes(part.indexes)
 
     async def missing_indexes(self) -> list[str]:
         """The declared indexes that do not exist, as `collection.index`."""
         missing = []
-        for collection, indexes in self._declared():
-            existing = await collection.index_names()
-            names = [index.document["name"] for index in indexes]
-            missing += [f"{collection.name}.{name}" for name in names if name not in existing]
+        for part in self._parts():
+            existing = await part.collection.index_names()
+            names = [index.document["name"] for index in part.indexes]
+            missing += [f"{part.collection.name}.{name}" for name in names if name not in existing]
         return missing
 
     async def ping(self) -> Document:
@@ -85,27 +116,19 @@ class Store:
     async def close(self) -> None:
         """Stops the change feed, ends reads and closes every connection."""
         await self.changes.close()
-        await self.users.close()
-        await self.handles.close()
-        for edges in self._lists():
-            await edges.close()
+        for part in self._readers():
+            await part.close()
         await self._database.close()
 
-    def _declared(self) -> list[tuple[Collection, Sequence[IndexModel]]]:
-        return [
-            (self.users.collection, self.users.indexes),
-            (self.revisions.collection, self.revisions.indexes),
-            (self.handles.collection, self.handles.indexes),
-            (self.idempotency.collection, self.idempotency.indexes),
-            *((edges.collection, edges.indexes) for edges in self._lists()),
-        ]
+    def _parts(self) -> tuple[Part, ...]:
+        return (*self._readers(), self.revisions, self.idempotency)
+
+    def _readers(self) -> tuple[Reader, ...]:
+        edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
+        return (self.users, self.handles, self.keys, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None
-        lists = (edges.reads() for edges in self._lists())
-        every = chain(self.users.reads(), self.handles.reads(), *lists)
+        every = chain.from_iterable(part.reads() for part in self._readers())
         if any([reads.drop_unwanted() for reads in every]):
             self.drop_unwanted_soon()
-
-    def _lists(self) -> tuple[EdgeList, ...]:
-        return self.follows.following, self.follows.followers, self.blocks.blocked

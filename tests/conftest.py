@@ -17,6 +17,7 @@ from server.settings import Settings
 from store.driver import DriverName
 from store.engine import start_engine
 from store.records import Document
+from store.sealing import HeldKeys
 from store.store import Store
 from tests.proxy import Proxy, proxied
 from tests.subgraph import Clock, Subgraph
@@ -25,6 +26,7 @@ pytest_plugins = ["tests.leaks"]
 
 RUN = f"usergraph_test_{uuid4().hex[:12]}"
 """What the databases' names begin with."""
+KEY_ENCRYPTION = HeldKeys({"test": bytes(range(32))})
 
 
 class Variant(NamedTuple):
@@ -144,7 +146,12 @@ async def store(
 ) -> AsyncIterator[Store]:
     """An empty database with its indexes."""
     store = Store.connect(
-        mongodb_uri, database_name, driver=driver, timeout_seconds=20, listeners=[commands]
+        mongodb_uri,
+        database_name,
+        driver=driver,
+        timeout_seconds=20,
+        listeners=[commands],
+        encryption=KEY_ENCRYPTION,
     )
     await store.ensure_indexes()
     yield store
