@@ -33,6 +33,7 @@ from pipelines.seed import seed
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
 from server.app import create_app
+from server.encryption import key_encryption_of
 from server.identity import identity_of
 from server.keys import DevelopmentKey
 from server.settings import Settings
@@ -257,7 +258,7 @@ async def _searched(
         settings = Settings(data_dir=Path(folder))
         engine = start_engine(Path(folder) / "engine")
         try:
-            store = Store.connect(engine.uri, "bench")
+            store = Store.connect(engine.uri, "bench", encryption=key_encryption_of(settings))
             await store.ensure_indexes()
             await seed(store, USERS, lambda *_: None)
             send = _sender(settings, store, cast)

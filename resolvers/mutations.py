@@ -22,10 +22,11 @@ from resolvers.errors import (
     TooSoonRefusal,
 )
 from resolvers.request import Request
+from resolvers.sealing import opened, sealed
 from store.errors import StoreFault
 from store.idempotency import LEASE
 from store.ids import new_id
-from store.records import Attempt, Status, User, to_stored_precision
+from store.records import Attempt, Author, Status, User, to_stored_precision
 
 CHANGE_ATTEMPTS = 20
 """How often a change is tried again when others write the same user at the same time."""
@@ -161,6 +162,12 @@ def check_revision(user: User, control: Control) -> None:
         )
 
 
+def author_of(request: Request) -> Author:
+    """Who makes the changes of this request; somebody is signed in."""
+    assert request.viewer is not None
+    return Author(request.viewer.user_id, request.viewer.client_id)
+
+
 def forecast_of_new(user: User, event: str) -> Forecast:
     """What registering the user would write."""
     written = ("country", "display_name", "handle", "locale", "rev", "status", "time_zone")
@@ -172,23 +179,33 @@ async def _try_to_change(
     request: Request, operation: Operation, user_id: str, event: str, decide: Decide
 ) -> Outcome | None:
     """What came of one try; nothing when somebody else wrote the user meanwhile."""
-    control = operation.control
-    user = await active_user(request, user_id)
+    control, keys = operation.control, request.store.keys
+    user, [key] = await asyncio.gather(active_user(request, user_id), keys.by_user_ids([user_id]))
     if operation.id in user.recent_operations:
         # Done by an earlier attempt that crashed after writing.
         return Outcome(user.id, user=user)
     check_revision(user, control)
     decided = decide(user)
     values = await decided if isinstance(decided, Awaitable) else decided
-    changed = {name: value for name, value in values.items() if value != getattr(user, name)}
+    before = opened(user, values, key)
+    changed = {name: value for name, value in values.items() if value != before[name]}
     if control.dry_run:
-        return Outcome(user.id, forecast=_forecast(user, changed, event), user=user)
-    if changed:
-        afterwards = await request.store.users.change(
-            user, changed, operation=operation.id, event=event, at=operation.now
-        )
-        return Outcome(user.id, user=afterwards) if afterwards else None
-    return Outcome(user.id, user=user)
+        return Outcome(user.id, forecast=_forecast(user, before, changed, event), user=user)
+    if not changed:
+        return Outcome(user.id, user=user)
+    key = key or await keys.ensure(user_id, now=operation.now)
+    if key is None:  # the user was erased meanwhile
+        return None
+    afterwards = await request.store.users.change(
+        user,
+        sealed(changed, key),
+        operation=operation.id,
+        event=event,
+        at=operation.now,
+        author=author_of(request),
+        key=key,
+    )
+    return Outcome(user.id, user=afterwards) if afterwards else None
 
 
 async def _carry_out_once(
@@ -250,12 +267,12 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _forecast(user: User, changed: Mapping[str, Any], event: str) -> Forecast:
+def _forecast(
+    user: User, before: Mapping[str, Any], changed: Mapping[str, Any], event: str
+) -> Forecast:
     if not changed:
         return Forecast()
-    changes = (
-        FieldChange(name, getattr(user, name), value) for name, value in sorted(changed.items())
-    )
+    changes = (FieldChange(name, before[name], value) for name, value in sorted(changed.items()))
     return Forecast((*changes, FieldChange("rev", user.rev, user.rev + 1)), (event,))
 
 

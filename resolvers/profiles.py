@@ -11,6 +11,7 @@ from resolvers.mutations import (
     Control,
     Operation,
     Outcome,
+    author_of,
     carry_out,
     change_user,
     forecast_of_new,
@@ -55,7 +56,9 @@ async def register_user(request: Request, wish: Registration, control: Control) 
             return Outcome(forecast=forecast_of_new(user, REGISTERED))
         await claim(request, user.handle, user.id, operation)
         # When it is there already, an earlier attempt crashed after this.
-        is_new = await request.store.users.insert(user, operation=operation.id, event=REGISTERED)
+        is_new = await request.store.users.insert(
+            user, operation=operation.id, event=REGISTERED, author=author_of(request)
+        )
         return Outcome(user.id, user=user if is_new else None)
 
     return await carry_out(request, "registerUser", control, asdict(wish), act)

@@ -52,11 +52,18 @@ class FormerHandle(NamedTuple):
     until: datetime
 
 
+class Author(NamedTuple):
+    """Who makes a change: a person by id, or a service; and the client that it came through."""
+
+    user_id: str | None
+    client_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One change of a user: the event it was, the operation that made it, and what it changed.
 
-    `fields` are names of the record's fields.
+    `fields` are names of the record's fields; `diff` has their values, sealed (`store/diffs.py`).
     """
 
     rev: int
@@ -64,6 +71,8 @@ class Revision:
     operation: str
     at: datetime
     fields: tuple[str, ...]
+    author: Author | None = None
+    diff: bytes | None = None
 
 
 class Avatar:
@@ -169,6 +178,16 @@ class User:
         document.pop("archivedRev", None)
         return User(_with_values(document, values))
 
+    def at(self, path: str) -> Any:
+        """The stored value at a path of the document, of one or two steps; None without one."""
+        step, _, name = path.partition(".")
+        value = self._document.get(step)
+        return value.get(name) if name and value is not None else value
+
+    def with_stored(self, rev: int, values: Mapping[str, Any]) -> "User":
+        """The user at another revision, with these stored values by path; None takes one away."""
+        return User(_with_stored({**self._document, "rev": rev}, values))
+
     def without_handle(self) -> "User":
         """The same user, as if it had no handle."""
         return User({name: value for name, value in self._document.items() if name != "handle"})
@@ -182,6 +201,13 @@ PATHS: Mapping[str, str] = {
     name: attribute.path for name, attribute in vars(User).items() if isinstance(attribute, Stored)
 }
 """Where a record's attribute lives in the document."""
+
+
+NAMES: Mapping[str, str] = {path: name for name, path in PATHS.items() if name != "joined_year"}
+"""The attribute at each path."""
+
+SEALED = frozenset(name for name, path in PATHS.items() if path.startswith("sealed."))
+"""The attributes that are stored as ciphertext; the record has just that."""
 
 
 def new_user(
@@ -256,6 +282,8 @@ def revision_from_document(document: Document) -> Revision:
         operation=document["op"],
         at=document["at"],
         fields=tuple(document["fields"]),
+        author=Author(*document["by"]) if "by" in document else None,
+        diff=document.get("diff"),
     )
 
 
@@ -296,14 +324,18 @@ def _former_handles(formers: Sequence[Document]) -> tuple[FormerHandle, ...]:
 
 def _with_values(document: Document, values: Mapping[str, Any]) -> Document:
     """The document with these values of attributes; what is empty is left out."""
+    return _with_stored(document, {PATHS[name]: to_stored(value) for name, value in values.items()})
+
+
+def _with_stored(document: Document, values: Mapping[str, Any]) -> Document:
     changed = dict(document)
-    for name, value in values.items():
-        step, _, last = PATHS[name].partition(".")
+    for path, value in values.items():
+        step, _, last = path.partition(".")
         if last:  # the part may belong to another record
             part = changed[step] = dict(changed.get(step, NOTHING))
         else:
             part, last = changed, step
         part.pop(last, None)
         if value:
-            part[last] = to_stored(value)
+            part[last] = value
     return changed

@@ -1,4 +1,4 @@
-"""Revisions: which fields of a user changed and when, kept for a month.
+"""Revisions: what of a user changed and when, kept for a year and a month.
 
 The newest ones travel with the user's document. Before any of them would fall off there, whoever
 changes the user archives them here, many in one row, and says so in the update that may let them
@@ -8,6 +8,7 @@ fall off. So no crash loses one; archiving twice writes the same row twice, whic
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from itertools import takewhile
 
 from pymongo import IndexModel
 
@@ -15,9 +16,11 @@ from store.driver import Collection, Database
 from store.errors import DuplicateKey
 from store.records import Document, Revision, User, revision_from_document
 
-KEPT_FOR = timedelta(days=30)
+KEPT_FOR = timedelta(days=400)
 """How long a row stays after the newest of its revisions."""
 PAGE_ROWS = 4
+ROW_REVISIONS = 32
+"""The most revisions that a row can have: a user's document has no more."""
 
 
 class Revisions:
@@ -59,6 +62,26 @@ class Revisions:
         archived = [revision_from_document(event) for row in rows for event in row["revisions"]]
         return _after(rev, archived) or recent
 
+    async def until(self, user: User, rev: int, limit: int) -> Sequence[Revision]:
+        """Kept revisions of the user up to this one, newest first, without a gap, at most `limit`.
+
+        With their diffs; one command where they are archived.
+        """
+        oldest = rev - limit
+        found = {
+            event.rev: event for event in user.recent_revisions if event.rev > user.archived_rev
+        }
+        if oldest < min(found, default=user.rev + 1) - 1:
+            within: Document = {"$gt": oldest, "$lt": rev + ROW_REVISIONS}
+            where = {"owner": user.id, "rev": within}
+            rows = await self.collection.find(where, sort="rev")
+            archived = (revision_from_document(event) for row in rows for event in row["revisions"])
+            found.update((event.rev, event) for event in archived)
+        return [
+            found[number]
+            for number in takewhile(found.__contains__, range(rev, max(oldest, 0), -1))
+        ]
+
 
 def let_through(*operations: str) -> Document:
     """A stage for change streams of users: revisions made by an update or by these operations.
@@ -74,13 +97,18 @@ def let_through(*operations: str) -> Document:
 
 def revision_document(revision: Revision) -> Document:
     """A revision as it is stored with its user and in the archive."""
-    return {
+    document: Document = {
         "rev": revision.rev,
         "kind": revision.kind,
         "op": revision.operation,
         "at": revision.at,
         "fields": list(revision.fields),
     }
+    if revision.author is not None:
+        document["by"] = list(revision.author)
+    if revision.diff is not None:
+        document["diff"] = revision.diff
+    return document
 
 
 def _after(rev: int, revisions: Sequence[Revision]) -> list[Revision]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -10,10 +11,12 @@ from weakref import WeakValueDictionary
 from pymongo import IndexModel
 
 from store.coalescing import CoalescedReads, Parts
+from store.diffs import diff_of, sealed_diff
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
-from store.records import PATHS, Document, Revision, Status, User, to_stored
+from store.records import PATHS, Author, Document, Revision, Status, User, to_stored
 from store.revisions import Revisions, revision_document
+from store.sealing import DataKey
 
 SCHEMA_VERSION = 1
 OUTBOX_LENGTH = 32
@@ -91,9 +94,11 @@ class Users:
         found = await self.collection.find(where, sort="nameKey", limit=limit, without=BOOKKEEPING)
         return [(document["nameKey"], User(document)) for document in found]
 
-    async def insert(self, user: User, *, operation: str, event: str) -> bool:
+    async def insert(
+        self, user: User, *, operation: str, event: str, author: Author | None = None
+    ) -> bool:
         """Writes a new user with its first event; false when the identifier is in use."""
-        document = _document(user, operation, event)
+        document = _document(user, operation, event, author)
         try:
             await self.collection.insert(document)
         except DuplicateKey:
@@ -116,13 +121,16 @@ class Users:
         operation: str,
         event: str,
         at: datetime,
+        author: Author | None = None,
+        key: DataKey | None = None,
     ) -> User | None:
         """Sets fields of the user and adds the event, if the user is still at this revision.
 
         `values` goes from a record's field name to its new value; None or nothing in it removes it.
-        One atomic update. Gives the user afterwards, with the counts as they were before; nothing
-        when somebody else was faster, and nothing is written then. Every sixteenth time the events
-        of the outbox are archived before.
+        With the user's key the event has the values before and after, sealed. One atomic update.
+        Gives the user afterwards, with the counts as they were before; nothing when somebody else
+        was faster, and nothing is written then. Every sixteenth time the events of the outbox are
+        archived before.
         """
         rev = user.rev + 1
         stored = {PATHS[name]: to_stored(value) for name, value in values.items()}
@@ -131,11 +139,10 @@ class Users:
             stored["nameKey"] = name_key(name, user.id) if name else None
         sets = {path: value for path, value in stored.items() if value}
         unsets = {path: "" for path, value in stored.items() if not value}
-        revision = Revision(rev, event, operation, at, tuple(sorted(values)))
-        change: dict[str, Any] = {
-            "$set": {**sets, "rev": rev, **await self._archive(user)},
-            "$push": {"outbox": {"$each": [revision_document(revision)], "$slice": -OUTBOX_LENGTH}},
-        }
+        diff = sealed_diff(key, rev, diff_of(user, stored)) if key else None
+        revision = Revision(rev, event, operation, at, tuple(sorted(values)), author, diff)
+        change = await self._put(user, revision)
+        change["$set"] = {**sets, "rev": rev, **change.get("$set", {})}
         if unsets:
             change["$unset"] = unsets
         is_first = await self.collection.update({"_id": user.id, "rev": user.rev}, change)
@@ -188,15 +195,18 @@ class Users:
         documents = await self.collection.by_keys(ids, without=[COUNTED])
         return {document["_id"]: User(document) for document in documents}
 
-    async def _archive(self, user: User) -> Document:
-        """What to set on the user after archiving its events, when it is time for that."""
-        if user.rev - user.archived_rev < ARCHIVE_EVERY:
-            return {}
-        due = [event for event in user.recent_revisions if event.rev > user.archived_rev]
+    async def _put(self, user: User, revision: Revision) -> Document:
+        """How the event is added to the user's; they are archived before, when it is time."""
+        event = revision_document(revision)
+        recent = user.recent_revisions if user.rev - user.archived_rev >= ARCHIVE_EVERY else ()
+        due = [earlier for earlier in recent if earlier.rev > user.archived_rev]
         if len(due) < ARCHIVE_EVERY:
-            return {}
+            return {"$push": {"outbox": {"$each": [event], "$slice": -OUTBOX_LENGTH}}}
         await self._revisions.archive(user.id, due)
-        return {"archivedRev": due[-1].rev}
+        # Their diffs are large, and in the archive from now on.
+        archived = [revision_document(replace(earlier, diff=None)) for earlier in recent]
+        outbox = [*archived, event][-OUTBOX_LENGTH:]
+        return {"$set": {"outbox": outbox, "archivedRev": due[-1].rev}}
 
 
 def name_key(display_name: str, user_id: str) -> str:
@@ -215,10 +225,10 @@ def _prefix_range(prefix: str, after: str | None) -> Document:
     return {**lower, "$lt": prefix + "\U0010ffff"}
 
 
-def _document(user: User, operation: str, event: str) -> Document:
+def _document(user: User, operation: str, event: str, author: Author | None = None) -> Document:
     """A new user as stored."""
     fields = tuple(sorted(name for name in SETTABLE if getattr(user, name)))
-    revision = Revision(user.rev, event, operation, user.created_at, fields)
+    revision = Revision(user.rev, event, operation, user.created_at, fields, author)
     document = {
         **user.stored(),
         "schemaVersion": SCHEMA_VERSION,

@@ -191,7 +191,9 @@ async def behind_proxy(
     """A proxy, and the subgraph over the same database behind it."""
     async with proxied(mongodb_uri) as (proxy, uri):
         name = subgraph.store._database.name
-        store = Store.connect(uri, name, driver=driver, listeners=[commands])
+        store = Store.connect(
+            uri, name, driver=driver, listeners=[commands], encryption=KEY_ENCRYPTION
+        )
         behind = Subgraph(subgraph.settings, store, subgraph.clock)
         async with behind.http:
             yield proxy, behind

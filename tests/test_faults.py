@@ -10,7 +10,7 @@ from store.driver import DriverName
 from store.errors import StoreFault
 from store.records import User
 from store.store import Store
-from tests.conftest import Commands
+from tests.conftest import KEY_ENCRYPTION, Commands
 from tests.subgraph import Subgraph
 
 pytestmark = pytest.mark.own_database
@@ -87,7 +87,11 @@ async def test_a_database_that_hangs_is_given_up_in_time(
     hasty = Subgraph(
         subgraph.settings,
         Store.connect(
-            mongodb_uri, subgraph.store._database.name, driver=driver, timeout_seconds=0.4
+            mongodb_uri,
+            subgraph.store._database.name,
+            driver=driver,
+            timeout_seconds=0.4,
+            encryption=KEY_ENCRYPTION,
         ),
         subgraph.clock,
     )

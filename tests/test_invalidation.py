@@ -20,6 +20,7 @@ from starlette.routing import Route
 from pipelines.invalidation import Routers, invalidate_forever
 from store.driver import DriverName
 from store.store import Store
+from tests.conftest import KEY_ENCRYPTION
 from tests.listening import listening, until
 from tests.running import PATIENCE_SECONDS, environment, usergraph
 from tests.subgraph import Clock, Subgraph
@@ -136,7 +137,9 @@ async def elsewhere(
     tagged: Subgraph, mongodb_uri: str, driver: DriverName
 ) -> AsyncIterator[Subgraph]:
     """The subgraph in another process, as far as the database can tell."""
-    store = Store.connect(mongodb_uri, tagged.store._database.name, driver=driver)
+    store = Store.connect(
+        mongodb_uri, tagged.store._database.name, driver=driver, encryption=KEY_ENCRYPTION
+    )
     yield Subgraph(tagged.settings, store, tagged.clock)
     await store.close()
 

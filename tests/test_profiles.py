@@ -299,7 +299,7 @@ async def test_who_may_do_what(
         answer = await subgraph.ask(query, token=token, **variables)
         assert answer["data"] == {"it": None}
         assert [error["extensions"] for error in answer["errors"]] == [{"code": code}]
-    assert commands.taken() == ["createIndexes"] * 6
+    assert set(commands.taken()) == {"createIndexes"}
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "DEACTIVATED", "ERASED"])

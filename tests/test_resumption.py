@@ -14,7 +14,7 @@ import pytest
 from pipelines.seed import sample_id
 from store.driver import DriverName
 from store.store import Store
-from tests.conftest import DRIVERS, Commands
+from tests.conftest import DRIVERS, KEY_ENCRYPTION, Commands
 from tests.listening import listening
 from tests.revising import fields_of, revise, revising
 from tests.running import RunningServer
@@ -108,7 +108,9 @@ async def elsewhere(
     mongodb_uri: str, subgraph: Subgraph, driver: DriverName
 ) -> AsyncIterator[Store]:
     """The same database over other connections, whose commands are not counted."""
-    store = Store.connect(mongodb_uri, subgraph.store._database.name, driver=driver)
+    store = Store.connect(
+        mongodb_uri, subgraph.store._database.name, driver=driver, encryption=KEY_ENCRYPTION
+    )
     yield store
     await store.close()
 

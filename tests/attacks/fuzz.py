@@ -36,6 +36,7 @@ from starlette.types import ASGIApp
 from pipelines.seed import sample_id, seed
 from schema.roots import build_schema
 from server.app import create_app
+from server.encryption import key_encryption_of
 from server.identity import identity_of
 from server.keys import DevelopmentKey
 from server.settings import Settings
@@ -320,7 +321,7 @@ async def attacked(folder: Path) -> Any:
     settings = Settings(data_dir=folder, introspection=False)
     engine = start_engine(folder / "engine")
     try:
-        store = Store.connect(engine.uri, "attacked")
+        store = Store.connect(engine.uri, "attacked", encryption=key_encryption_of(settings))
         await store.ensure_indexes()
         await seed(store, USERS, lambda *_: None)
         key = DevelopmentKey(folder)

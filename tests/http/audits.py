@@ -13,6 +13,7 @@ from rich.table import Table
 from server.settings import Settings
 from store.engine import start_engine
 from store.store import Store
+from tests.conftest import KEY_ENCRYPTION
 from tests.http.malformed import CASES, answer_to
 from tests.listening import listening
 from tests.node import install
@@ -35,7 +36,7 @@ async def report() -> bool:
     """Prints every audit and every malformed request; tells whether all is as it shall be."""
     with tempfile.TemporaryDirectory() as folder:
         engine = start_engine(Path(folder) / "engine")
-        store = Store.connect(engine.uri, "audit")
+        store = Store.connect(engine.uri, "audit", encryption=KEY_ENCRYPTION)
         try:
             subgraph = Subgraph(Settings(data_dir=Path(folder)), store, Clock())
             async with listening(subgraph.app) as address:
