@@ -92,6 +92,7 @@ class DenialReason(StrEnum):
     SELF = "SELF"
     BLOCKING = "BLOCKING"
     ACCOUNT_STATUS = "ACCOUNT_STATUS"
+    NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
 
 
 @dataclass(kw_only=True)

@@ -50,6 +50,18 @@ class SeenPrivate(User):
 
     __slots__ = ()
 
+    visible: ClassVar[frozenset[str]] = frozenset()
+
+    def whose(self) -> str:
+        """The identifier of the user whose private part it is."""
+        user_id: str = self._document["_id"]
+        return user_id
+
+    @classmethod
+    def sees(cls, field: str) -> bool:
+        """Whether the viewer may see the field, named as in the schema."""
+        return field in cls.visible
+
 
 class SeenUser(User):
     """A user as the viewer sees it: an attribute that may not be seen is None.
@@ -281,7 +293,11 @@ def _view_of(visible: frozenset[str], needs: Parts, noted: frozenset[str] | None
     base, private = (SeenUser, SeenPrivate) if noted is None else (AuditedUser, AuditedPrivate)
     view = cast(type[SeenUser], _restricted(base, "User", visible, needs, noted))
     view.visible = visible
-    view.private_view = _restricted(private, "UserPrivate", visible, needs, noted)
+    private_view = cast(
+        type[SeenPrivate], _restricted(private, "UserPrivate", visible, needs, noted)
+    )
+    private_view.visible = visible
+    view.private_view = private_view
     return view
 
 

@@ -10,8 +10,9 @@ from strawberry import ID, UNSET
 
 from resolvers import changes as resolvers
 from resolvers.visibility import SeenUser
-from schema.mutations import field_path, given
+from schema.mutations import given
 from schema.users import Ask, User
+from schema.values import field_path
 
 
 @strawberry.type(description="A revision of a user.")

@@ -9,6 +9,7 @@ from strawberry.types.enum import StrawberryEnumDefinition
 
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
+from resolvers.history import AuthorKind as AuthorKinds
 from store.records import Status
 
 E = TypeVar("E", bound=Enum)
@@ -47,6 +48,20 @@ _describe(
         DenialReason.SELF: "The other user is the viewer.",
         DenialReason.BLOCKING: "The viewer blocks the other user.",
         DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
+        DenialReason.NOTHING_TO_UNDO: "The last change is none that its owner can take back.",
+    },
+)
+
+AuthorKind = AuthorKinds
+_describe(
+    AuthorKind,
+    "AuthorKind",
+    "What the author of a change is to the user.",
+    {
+        AuthorKind.SELF: "The user.",
+        AuthorKind.STAFF: "Staff.",
+        AuthorKind.SERVICE: "Another subgraph or a job, in its own name.",
+        AuthorKind.UNKNOWN: "It was not kept.",
     },
 )
 

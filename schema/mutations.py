@@ -1,14 +1,12 @@
 """What every mutation shares: control, typed user errors, the dry run, and the payload."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
-from enum import Enum
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import strawberry
 from strawberry import UNSET
 from strawberry.scalars import JSON
-from strawberry.utils.str_converters import to_camel_case
 
 from resolvers import errors as refusals
 from resolvers.mutations import Control, Forecast, Outcome
@@ -16,11 +14,10 @@ from resolvers.request import Request
 from resolvers.users import user_by_id
 from resolvers.visibility import SeenUser
 from schema.enums import DenialReason
-from schema.users import User, UserPrivate
+from schema.users import User
+from schema.values import field_path, json_of
 
 T = TypeVar("T")
-
-PRIVATE = {field.name for field in fields(UserPrivate)}
 
 
 @strawberry.input(description="How a mutation is to be carried out.")
@@ -164,11 +161,6 @@ def control_of(control: MutationControl | None) -> Control:
     )
 
 
-def field_path(field: str) -> str:
-    """Where a record's field is found on User."""
-    return ("private." if field in PRIVATE else "") + to_camel_case(field)
-
-
 def _error(refusal: refusals.Refusal) -> UserError:
     return ERROR_TYPES[type(refusal)](code=refusal.code, **asdict(refusal))
 
@@ -178,20 +170,10 @@ def _dry_run(forecast: Forecast) -> DryRun:
         changes=[
             PlannedChange(
                 field=field_path(change.field),
-                before=_json(change.before),
-                after=_json(change.after),
+                before=json_of(change.before),
+                after=json_of(change.after),
             )
             for change in forecast.changes
         ],
         events=list(forecast.events),
     )
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {to_camel_case(name): _json(part) for name, part in value._asdict().items()}
-    if isinstance(value, tuple):
-        return [_json(part) for part in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value

@@ -7,6 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from resolvers import profiles as resolvers
+from resolvers.history import undo_last_change
 from schema.mutations import MutationControl, Payload, control_of, given
 from schema.users import Ask
 
@@ -79,6 +80,20 @@ class UpdateProfilePayload(Payload):
     """What came of changing the profile."""
 
 
+@strawberry.input(description="How to take back the last change.")
+class UndoLastChangeInput:
+    """How to take back the last change."""
+
+    control: MutationControl | None = strawberry.field(
+        default=UNSET, description="How to carry it out."
+    )
+
+
+@strawberry.type(description="What came of taking back the last change.")
+class UndoLastChangePayload(Payload):
+    """What came of taking back the last change."""
+
+
 @strawberry.type
 class ProfileMutations:
     """What can be done with profiles."""
@@ -116,6 +131,19 @@ class ProfileMutations:
             wish["links"] = [{"url": link.url, "label": given(link.label)} for link in input.links]
         outcome = await resolvers.update_profile(info.context, wish, control_of(input.control))
         return await UpdateProfilePayload.of(info.context, outcome)
+
+    @strawberry.mutation(
+        description="Sets back what the viewer's last change of the profile set; once more, and it "
+        "is done again; needs the scope `me:profile:write`."
+    )
+    async def undo_last_change(
+        self,
+        info: Ask,
+        input: Annotated[UndoLastChangeInput, strawberry.argument(description="How.")],
+    ) -> UndoLastChangePayload | None:
+        """Sets back what the viewer's last change of the profile set."""
+        outcome = await undo_last_change(info.context, control_of(input.control))
+        return await UndoLastChangePayload.of(info.context, outcome)
 
 
 def _given(input: UpdateProfileInput) -> dict[str, Any]:

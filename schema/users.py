@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -16,18 +17,19 @@ from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
+from resolvers.history import as_of as seen_as_of
+from resolvers.history import history as resolved_history
 from resolvers.lists import Page
 from resolvers.request import Request
-from resolvers.visibility import PRIVATE_PARTS, SeenUser
+from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
 from schema.enums import AccountStatus
+from schema.history import ChangeConnection
+from schema.pages import After, First, PageInfo
 from store.coalescing import Parts
 from store.records import Image as ImageRecord
 from store.records import User as UserRecord
 
 Ask = Info[Request, None]
-
-First = Annotated[int, strawberry.argument(description="How many to give at most, up to 100.")]
-After = Annotated[str | None, strawberry.argument(description="The cursor behind which to go on.")]
 
 
 @strawberry.enum(description="How large a picture is needed.")
@@ -92,15 +94,17 @@ class UserPrivate:
         description="Handles that still lead here until others may have them."
     )
 
-
-@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
-class PageInfo:
-    """Where a page stands in its list (Relay Cursor Connections, section 4)."""
-
-    has_next_page: bool = strawberry.field(description="Whether there is more behind the page.")
-    has_previous_page: bool = strawberry.field(description="Whether the page began at a cursor.")
-    start_cursor: str | None = strawberry.field(description="The first cursor of the page.")
-    end_cursor: str | None = strawberry.field(description="Give this as `after` for the next page.")
+    @strawberry.field(
+        graphql_type=ChangeConnection | None,
+        description="What was changed of the account, newest first; kept for a year and a month.",
+    )
+    @staticmethod
+    async def history(
+        private: strawberry.Parent[SeenPrivate], info: Ask, first: First = 20, after: After = None
+    ) -> ChangeConnection | None:
+        """What was changed of the account, newest first."""
+        page = await resolved_history(info.context, private, first, after)
+        return ChangeConnection.of(page, after) if page else None
 
 
 @strawberry.federation.type(
@@ -312,14 +316,17 @@ class UserQueries:
         self,
         info: Ask,
         by: Annotated[UserBy, strawberry.argument(description="How the user is named.")],
+        as_of: Annotated[
+            datetime | None,
+            strawberry.argument(
+                description="For staff: the user as it was then, counts as they are now."
+            ),
+        ] = None,
     ) -> Awaitable[SeenUser | None]:
         """One user; null when there is none."""
-        if by.id is not None and by.id is not UNSET:
-            seen = resolvers.user_by_id(info.context, by.id, "by", "id")
-            return _noted(info, {"id": by.id}, seen)
-        handle = by.handle or ""
-        seen = resolvers.user_by_handle(info.context, handle, "by", "handle")
-        return _noted(info, {"handle": handle}, seen)
+        if as_of is not None:
+            return seen_as_of(info.context, partial(_user_by, info, by), as_of)
+        return _user_by(info, by)
 
     @strawberry.field(
         graphql_type=list[User | None],
@@ -355,6 +362,15 @@ class UserQueries:
     ) -> Page:
         """Active users whose handle, or else display name, starts with the query."""
         return await resolvers.search_users(info.context, query, first, after)
+
+
+def _user_by(info: Ask, by: UserBy) -> Awaitable[SeenUser | None]:
+    if by.id is not None and by.id is not UNSET:
+        seen = resolvers.user_by_id(info.context, by.id, "by", "id")
+        return _noted(info, {"id": by.id}, seen)
+    handle = by.handle or ""
+    seen = resolvers.user_by_handle(info.context, handle, "by", "handle")
+    return _noted(info, {"handle": handle}, seen)
 
 
 def _noted(

@@ -373,7 +373,11 @@ def required_arguments(field: GraphQLField) -> str:
     def value(type_: Any) -> str:
         named = get_named_type(type_)
         if isinstance(named, GraphQLInputObjectType):
-            required = [(n, f) for n, f in named.fields.items() if is_non_null_type(f.type)]
+            required = [
+                (name, each)
+                for name, each in named.fields.items()
+                if is_non_null_type(each.type) and each.default_value is Undefined
+            ]
             inner = required or [next(iter(named.fields.items()))]
             return "{" + ", ".join(f"{name}: {value(f.type)}" for name, f in inner) + "}"
         text = {"ID": f'"{new_id()}"', "String": '"some.body"'}.get(named.name, "{}")

@@ -153,6 +153,6 @@ async def test_an_update_reads_once_and_writes_once(subgraph: Subgraph, commands
     await subgraph.data(
         'mutation { updateProfile(input: {bio: "Hello"}) { errors { code } } }', viewer
     )
-    # the user before and the key, at once, and the guarded update: nobody else can have changed what
-    # the payload shows
+    # the user before and the key, and the guarded update: nobody else can have changed what the
+    # payload shows
     assert commands.taken() == ["find", "find", "update"]

@@ -1,0 +1,25 @@
+"""Values of records as clients see them in JSON, and where a record's field is found."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from strawberry.utils.str_converters import to_camel_case
+
+from resolvers.visibility import PRIVATE_PARTS
+
+
+def field_path(field: str) -> str:
+    """Where a record's field is found on User."""
+    return ("private." if field in PRIVATE_PARTS else "") + to_camel_case(field)
+
+
+def json_of(value: Any) -> Any:
+    """A value of a record as JSON."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {to_camel_case(name): json_of(part) for name, part in value._asdict().items()}
+    if isinstance(value, tuple):
+        return [json_of(part) for part in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
