@@ -7,7 +7,7 @@ import asyncio
 import copy
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import cached_property
 from math import ceil
@@ -37,9 +37,10 @@ from strawberry.federation.schema_directives import Key
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from execution.cache import Found
-from execution.strawberry_schema import CompiledSchema
+from execution.strawberry_schema import EVERY_TYPE, CompiledSchema
 from guard import (
     CostModel,
     Limits,
@@ -285,14 +286,17 @@ class FederatedSchema(CompiledSchema, Schema):
             request.cache_tags.of_entities.append(tags)
         return results
 
-    async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
+    async def stream(
+        self, query: str | None, *args: Any, found: Found | None = None, **options: Any
+    ) -> Any:
         """Results as they come, for one of many operations over the same connection.
 
-        Only a subscription may take longer than the policy allows.
+        Only a subscription may take longer than the policy allows; `found` is the operation.
         """
         context: Request = options["context_value"].fresh()
-        found = self.find(query or "", options.get("operation_name"))
-        if errors := self.refusals(found, options.get("variable_values")):
+        found = found or self.find(query or "", options.get("operation_name"))
+        refusals = self.refusals(found, options.get("variable_values"))
+        if errors := refusals or _errors_of(found, options.get("allowed_operation_types")):
             return _one(self._failed(errors, query, context))
         results = await super().stream(query, *args, **{**options, "context_value": context})
         results = _audited(results, lambda: self.write_down(context, found, query or ""))
@@ -400,6 +404,15 @@ class ServiceQuery:
     def service(self, info: Info) -> Service:
         """This subgraph itself."""
         return Service(sdl=cast(FederatedSchema, info.schema).sdl)
+
+
+def _errors_of(
+    found: Found, allowed: Iterable[StrawberryOperationType] | None
+) -> Sequence[GraphQLError]:
+    """What is wrong with an operation; that its type is not allowed is told first, elsewhere."""
+    type_ = found.operation.type
+    is_allowed = type_ is None or StrawberryOperationType(type_.value) in (allowed or EVERY_TYPE)
+    return found.operation.errors if is_allowed else ()
 
 
 async def _one(result: ExecutionResult) -> AsyncGenerator[ExecutionResult, None]:

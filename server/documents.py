@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from execution.cache import Found
 from schema.federation import FederatedSchema, several_operations
 from server.errors import RequestError, bad_request
 from server.requests import Parameters
@@ -87,12 +88,13 @@ class Documents:
         raise RequestError(200, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
 
 
-def check_document(schema: FederatedSchema, text: str, operation_name: str | None) -> None:
-    """Insists that the text is GraphQL and holds the operation, before a connection carries it.
+def checked_document(schema: FederatedSchema, text: str, operation_name: str | None) -> Found:
+    """The operation of a text that is GraphQL and holds it, before a connection carries it.
 
     Raises: RequestError.
     """
-    operation = schema.find(text, operation_name).operation
+    found = schema.find(text, operation_name)
+    operation = found.operation
     if operation.document is None:
         error = operation.errors[0]
         details = dict(error.extensions or {})
@@ -102,6 +104,7 @@ def check_document(schema: FederatedSchema, text: str, operation_name: str | Non
         raise RequestError(
             400, "OPERATION_RESOLUTION_FAILURE", "The document has no such operation, or several."
         )
+    return found
 
 
 class _Learned:

@@ -22,7 +22,7 @@ from schema.users import needs_of
 from server.budgets import Budget, Budgets
 from server.callers import Caller
 from server.disconnects import Presence
-from server.documents import Documents, check_document
+from server.documents import Documents, checked_document
 from server.errors import RequestError
 from server.exchanges import note_operation
 from server.rates import RateLimits
@@ -71,7 +71,7 @@ class Operations:
 
     def check(self, parameters: Parameters) -> None:
         """Insists on a valid document that holds the operation. Raises: RequestError."""
-        check_document(self._schema, self._documents.text_of(parameters), parameters.name)
+        checked_document(self._schema, self._documents.text_of(parameters), parameters.name)
 
     def admit(self, found: Found, parameters: Parameters, caller: Caller) -> Budget:
         """The budget that an operation takes from. Raises: RequestError, when it may not."""
@@ -184,12 +184,13 @@ class Operations:
         operation = found.operation
         note_operation(text, operation=operation, name=parameters.name, client_id=caller.client_id)
         budget = self.admit(found, parameters, caller)
-        return self._follow(budget, text, parameters, caller, allowed)
+        return self._follow(budget, text, found, parameters, caller, allowed)
 
     async def _follow(
         self,
         budget: Budget,
         text: str,
+        found: Found,
         parameters: Parameters,
         caller: Caller,
         allowed: frozenset[OperationType],
@@ -206,6 +207,7 @@ class Operations:
                 operation_name=parameters.name,
                 context_value=self._make_request(caller.viewer, purpose=caller.purpose),
                 allowed_operation_types=allowed,
+                found=found,
             )
             async with aclosing(results):
                 async for result in results:

@@ -24,7 +24,7 @@ from resolvers.request import Request, Viewer
 from schema.federation import FederatedSchema
 from server.budgets import Budget
 from server.callers import PURPOSE_HEADER, Caller, Callers, address_of, checked_purpose
-from server.documents import Documents, check_document
+from server.documents import Documents, checked_document
 from server.errors import RequestError
 from server.identity import seconds_until
 from server.operations import Operations, error_body
@@ -138,8 +138,8 @@ class StrictAdapter(ASGIWebSocketAdapter):
             raise NonJsonMessageReceived from error
         try:
             text = view.documents.text_of(parameters)
-            check_document(view.schema, text, parameters.name)
-            self._take(view, message["id"], view.schema.find(text, parameters.name), parameters)
+            found = checked_document(view.schema, text, parameters.name)
+            self._take(view, message["id"], found, parameters)
         except RequestError as error:
             errors = error_body(error)["errors"]
             await self._send({"id": message["id"], "type": "error", "payload": errors})

@@ -8,7 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
+from graphql import GraphQLError
 
+from schema.federation import FederatedSchema
+from schema.roots import build_schema
 from server.event_stream import MAX_OPERATIONS
 from server.settings import Settings
 from server.streams import with_heartbeats
@@ -153,6 +156,32 @@ async def test_an_error_comes_as_a_result(
     assert answer.text.endswith(("event: complete\ndata:\n\n", "--graphql--\r\n"))
 
 
+@pytest.mark.parametrize("accept", MESSAGES)
+async def test_a_document_that_is_wrong_is_looked_at_once(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    accept: str,
+) -> None:
+    looked_at: list[str | None] = []
+
+    def check(self: Any, document: Any, name: str | None) -> list[GraphQLError]:
+        looked_at.append(name)
+        return []
+
+    monkeypatch.setattr(FederatedSchema, "check", check)
+    build_schema.cache_clear()
+    subgraph = Subgraph(settings, store, clock)
+    build_schema.cache_clear()
+    body = {"query": "subscription Watch { nope }", "operationName": "Watch"}
+    headers = {"accept": accept.partition(",")[0]}
+    async with subgraph.http as http:
+        answer = await http.post("/graphql", json=body, headers=headers)
+    assert '"code":"GRAPHQL_VALIDATION_FAILED"' in answer.text
+    assert looked_at == ["Watch"]
+
+
 async def test_a_browser_subscribes_by_get_but_never_writes(
     subgraph: Subgraph, client: httpx.AsyncClient
 ) -> None:
@@ -164,10 +193,11 @@ async def test_a_browser_subscribes_by_get_but_never_writes(
         await subgraph.until_watched(ada)
         await subgraph.update(ada, "one")
         assert await stream.result() == {"data": {"profileChanged": {"rev": 2}}}
-    mutation = {"query": 'mutation { updateProfile(input: {bio: "x"}) { errors { code } } }'}
     headers["authorization"] = f"Bearer {subgraph.token(ada)}"
-    answer = await client.get("/graphql", params=mutation, headers=headers)
-    assert '"code":"METHOD_NOT_ALLOWED"' in answer.text
+    for mutation in ('updateProfile(input: {bio: "x"}) { errors { code } }', "nope"):
+        query = {"query": f"mutation {{ {mutation} }}"}
+        answer = await client.get("/graphql", params=query, headers=headers)
+        assert '"code":"METHOD_NOT_ALLOWED"' in answer.text
     user = await subgraph.store.users.by_id(ada)
     assert user is not None
     assert user.rev == 2
