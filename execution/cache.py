@@ -7,13 +7,13 @@ is lifted, and all that follow are neither parsed nor validated.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from graphql import (
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
+    OperationDefinitionNode,
     OperationType,
     get_operation_ast,
 )
@@ -145,9 +145,10 @@ class OperationCache:
             document = parse_operation(text)
         except GraphQLError as error:
             return PreparedOperation(None, None, [error])
-        type_ = _type_of(document, operation_name)
-        if type_ is None:
+        operation = operation_of(document, operation_name)
+        if operation is None:
             return PreparedOperation(document, None, ())
+        type_ = operation.operation
         errors = self._check(document, operation_name) or self._validate(self._schema, document)
         if errors:
             return PreparedOperation(document, type_, errors)
@@ -183,8 +184,6 @@ class OperationCache:
         return False
 
 
-def _type_of(document: DocumentNode, name: str | None) -> OperationType | None:
-    """The type of the operation of that name; without a name, of the first one."""
-    find = get_first_operation if name is None else partial(get_operation_ast, operation_name=name)
-    operation = find(document)
-    return operation.operation if operation else None
+def operation_of(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
+    """The operation of that name; without a name, the first one."""
+    return get_first_operation(document) if name is None else get_operation_ast(document, name)

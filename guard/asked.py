@@ -6,9 +6,9 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     SelectionSetNode,
-    get_operation_ast,
 )
-from strawberry.utils.operation import get_first_operation
+
+from execution.cache import operation_of
 
 
 def asked_fields(document: DocumentNode, operation_name: str | None) -> frozenset[str]:
@@ -16,11 +16,7 @@ def asked_fields(document: DocumentNode, operation_name: str | None) -> frozense
 
     What `@skip` leaves out counts. Empty when there is no such operation.
     """
-    operation = (
-        get_first_operation(document)
-        if operation_name is None
-        else get_operation_ast(document, operation_name)
-    )
+    operation = operation_of(document, operation_name)
     fragments = {
         node.name.value: node.selection_set
         for node in document.definitions
