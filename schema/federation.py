@@ -39,11 +39,12 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
-from execution.cache import Found
+from execution.cache import Found, PreparedOperation
 from execution.strawberry_schema import EVERY_TYPE, CompiledSchema
 from guard import (
     CostModel,
     Limits,
+    asked_fields,
     excess,
     excesses_of_document,
     excesses_of_text,
@@ -387,6 +388,17 @@ def several_operations(document: DocumentNode, operation_name: str | None) -> li
         return []
     message = "Expected operationName to name one of the operations."
     return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]
+
+
+def asked_of(operation: PreparedOperation, operation_name: str | None) -> frozenset[str]:
+    """The names of the root fields that an operation asks for, worked out once.
+
+    Empty when its document does not parse.
+    """
+    document = operation.document
+    if document is None:
+        return frozenset()
+    return operation.once("asked", lambda: asked_fields(document, operation_name))
 
 
 @strawberry.type(name="_Service", description="What a gateway asks a subgraph about itself.")

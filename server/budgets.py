@@ -4,14 +4,13 @@ They are taken once a request was read and its operation is known, so that those
 take none; and each kind has its own, so that none starves the others.
 """
 
-from functools import partial
 from types import TracebackType
 from typing import Literal
 
 from graphql import OperationType
 
-from execution.cache import Found
-from guard import asked_fields
+from execution.cache import Found, PreparedOperation
+from schema.federation import asked_of
 from server.errors import RequestError
 
 Kind = Literal["entities", "queries", "mutations", "subscriptions"]
@@ -61,18 +60,15 @@ class Budgets:
         self.subscriptions = Budget("subscriptions", subscriptions)
 
     def of(self, found: Found, name: str | None) -> Budget:
-        """The budget of an operation, which is worked out once."""
-        budget: Budget = getattr(self, found.operation.once("kind", partial(_kind, found, name)))
+        """The budget of an operation."""
+        budget: Budget = getattr(self, _kind(found.operation, name))
         return budget
 
 
-def _kind(found: Found, name: str | None) -> Kind:
+def _kind(operation: PreparedOperation, name: str | None) -> Kind:
     """The kind of an operation; what does not parse is a query."""
-    operation = found.operation
     if operation.type is OperationType.MUTATION:
         return "mutations"
     if operation.type is OperationType.SUBSCRIPTION:
         return "subscriptions"
-    document = operation.document
-    is_of_entities = document is not None and "_entities" in asked_fields(document, name)
-    return "entities" if is_of_entities else "queries"
+    return "entities" if "_entities" in asked_of(operation, name) else "queries"

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection, Request
 
 from execution.cache import PreparedOperation
-from guard import asked_fields
 from resolvers.viewer import Viewer
+from schema.federation import asked_of
 from server.claims import MAX_BYTES, InvalidToken, object_in, viewer_of
 from server.errors import RequestError, bad_request
 from server.requests import raw_body
@@ -162,9 +162,7 @@ class RouterOnly:
 
     def check(self, operation: PreparedOperation, operation_name: str | None) -> None:
         """Refuses an operation of somebody else, if it is the router's. Raises: RequestError."""
-        if self._everything or operation.once(
-            "asks for fields of the router", lambda: _asks_as_router(operation, operation_name)
-        ):
+        if self._everything or ROUTER_FIELDS & asked_of(operation, operation_name):
             message = "Only the router may ask for this; it did not prove that it asks."
             raise RequestError(403, "ROUTER_REQUIRED", message)
 
@@ -205,11 +203,6 @@ def agreed(signed: Viewer | None, forwarded: Viewer | None) -> Viewer | None:
     if replace(signed, expires_at=expires_at) != replace(forwarded, expires_at=expires_at):
         raise bad_request("The token and the forwarded claims name different viewers.")
     return replace(signed, expires_at=expires_at)
-
-
-def _asks_as_router(operation: PreparedOperation, operation_name: str | None) -> bool:
-    document = operation.document
-    return document is not None and bool(ROUTER_FIELDS & asked_fields(document, operation_name))
 
 
 def _signed(text: bytes, key: bytes) -> bytes:
