@@ -30,7 +30,7 @@ class AuditLog:
     def __init__(self, path: Path | None, now: Callable[[], datetime]) -> None:
         self._now = now
         self._descriptor: int | None = None
-        lines.setLevel(logging.INFO)  # whatever else is not worth a line
+        lines.setLevel(logging.INFO)  # no setting silences it
         if path is not None:
             try:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC

@@ -106,7 +106,6 @@ def begin_logging(
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
     for name in OURS:
         logging.getLogger(name).setLevel(level.upper())
-    logging.getLogger(AUDIT).setLevel("INFO")  # no setting silences it
     logging.captureWarnings(True)
     sys.excepthook = _uncaught
     threading.excepthook = sys.unraisablehook = _uncaught_elsewhere
