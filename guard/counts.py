@@ -5,7 +5,6 @@ however often fragments spread each other. So is the number of digits of what is
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -31,17 +30,11 @@ class Counts(NamedTuple):
     directives: int = 0
 
 
-@dataclass(slots=True)
-class _Definition:
+class _Definition(NamedTuple):
     """What a definition itself holds, and each spread with its depth and nesting there."""
 
-    depth: int = 0
-    nesting: int = 0
-    height: int = 0
-    root_fields: int = 0
-    aliases: int = 0
-    directives: int = 0
-    spreads: list[tuple[str, int, int]] = field(default_factory=list)
+    counts: Counts
+    spreads: list[tuple[str, int, int]]
 
 
 def counts_of(document: DocumentNode) -> Counts:
@@ -67,30 +60,30 @@ def counts_of(document: DocumentNode) -> Counts:
 
 
 def _counted(definition: Any) -> _Definition:
-    counted = _Definition(directives=len(definition.directives or ()))
+    deepest = nested = height = root_fields = aliases = 0
+    directives = len(definition.directives or ())
+    spreads = []
     waiting: list[tuple[Any, int, int]] = [(definition.selection_set, 0, 1)]
     for selection_set, depth, nesting in waiting:
-        counted.nesting = max(counted.nesting, nesting)
+        nested = max(nested, nesting)
         for node in selection_set.selections:
-            counted.directives += len(node.directives or ())
+            directives += len(node.directives or ())
             if node.__class__ is FieldNode:
-                counted.height += 1
-                counted.depth = max(counted.depth, depth + 1)
-                counted.root_fields += not depth
-                counted.aliases += node.alias is not None
+                height += 1
+                deepest = max(deepest, depth + 1)
+                root_fields += not depth
+                aliases += node.alias is not None
                 if node.selection_set is not None:
                     waiting.append((node.selection_set, depth + 1, nesting + 1))
             elif node.__class__ is FragmentSpreadNode:
-                counted.spreads.append((node.name.value, depth, nesting))
+                spreads.append((node.name.value, depth, nesting))
             else:
                 waiting.append((node.selection_set, depth, nesting + 1))
-    return counted
+    return _Definition(Counts(deepest, nested, height, root_fields, aliases, directives), spreads)
 
 
 def _total(definition: _Definition, totals: Mapping[str, Counts]) -> Counts:
-    depth, nesting = definition.depth, definition.nesting
-    height, root_fields = definition.height, definition.root_fields
-    aliases, directives = definition.aliases, definition.directives
+    depth, nesting, height, root_fields, aliases, directives = definition.counts
     for name, at, nested in definition.spreads:
         below = totals.get(name, Counts())
         depth = max(depth, at + below.depth)
