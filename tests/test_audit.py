@@ -431,6 +431,13 @@ async def test_lines_are_added_to_a_file_that_only_its_owner_reads(
     ]
 
 
+def test_no_level_of_the_log_silences_it(subgraph: Subgraph, store: Store) -> None:
+    lines = logging.getLogger("usergraph.audit")
+    lines.setLevel("ERROR")
+    create_app(subgraph.settings, store, subgraph.identity)
+    assert lines.isEnabledFor(logging.INFO)
+
+
 def test_a_file_that_cannot_be_written_refuses_the_start(
     subgraph: Subgraph, store: Store, tmp_path: Path
 ) -> None:
