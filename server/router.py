@@ -182,9 +182,10 @@ def router_of(settings: Settings) -> Router | None:
 
 def router_only_of(settings: Settings) -> RouterOnly | None:
     """What only the router may ask for, by the settings; nothing when anybody may ask for all."""
-    if not settings.knows_router or not (settings.router_only or settings.router_everything):
+    required_for = settings.router_required_for
+    if not settings.knows_router or required_for == "nothing":
         return None
-    return RouterOnly(everything=settings.router_everything)
+    return RouterOnly(everything=required_for == "everything")
 
 
 def headers_of_router(settings: Settings) -> tuple[str, ...]:

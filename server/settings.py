@@ -183,13 +183,10 @@ class Settings(BaseSettings):
         description="What the router signs requests with: one or two live values, separated by "
         "commas or spaces.",
     )
-    router_only: bool = Field(
-        True,
-        description="Answer _entities and _service to the router alone; without ROUTER_SECRETS and "
-        "ROUTER_HMAC_KEYS it means nothing.",
-    )
-    router_everything: bool = Field(
-        False, description="Answer every operation to the router alone."
+    router_required_for: Literal["nothing", "federation", "everything"] = Field(
+        "federation",
+        description="What is answered to the router alone: federation is _entities and _service, "
+        "everything every operation; without ROUTER_SECRETS and ROUTER_HMAC_KEYS it is nothing.",
     )
     router_claims_header: str | None = Field(
         None,
@@ -398,9 +395,11 @@ class Settings(BaseSettings):
             raise ValueError("Expected https, or http on this machine")
         return url
 
-    @field_validator("router_everything", "router_claims_header")
+    @field_validator("router_required_for", "router_claims_header")
     @classmethod
-    def _knows_its_router(cls, value: bool | str | None, others: ValidationInfo) -> object:
+    def _knows_its_router(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if others.field_name == "router_required_for" and value != "everything":
+            return value
         known = others.data.get("router_secrets") or others.data.get("router_hmac_keys")
         if value and not known:
             raise ValueError(

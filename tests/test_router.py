@@ -189,14 +189,14 @@ async def test_two_secrets_are_refused(by_secret: App) -> None:
 
 
 async def test_everything_may_be_for_the_router_alone(making: Making) -> None:
-    app = making(router_secrets=secrets(NEW), router_everything=True, router_only=False)
+    app = making(router_secrets=secrets(NEW), router_required_for="everything")
     assert await app.said(TYPENAME) == REQUIRED
     assert await app.said("{ nope }") == REQUIRED
     assert await app.said(TYPENAME, x_router_authorization=NEW) == MAY
 
 
 async def test_nothing_may_be_for_the_router_alone(making: Making) -> None:
-    app = making(router_secrets=secrets(NEW), router_only=False)
+    app = making(router_secrets=secrets(NEW), router_required_for="nothing")
     assert await app.said(SERVICE) == MAY
     assert await app.said(SERVICE, x_router_authorization=OLD) == FORBIDDEN
 

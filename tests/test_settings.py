@@ -245,7 +245,8 @@ KNOWN = {"router_secrets": CANARIES["router_secrets"]}
         ({"router_secrets": "x" * 513}, "USERGRAPH_ROUTER_SECRETS: Value error, Expected one or"),
         ({"router_secrets": f"{OTHER}1 {OTHER}2 {OTHER}3"}, "Expected one or two values, each of"),
         ({"router_secrets": f"{OTHER},short"}, "Expected one or two values, each of 32 to 512"),
-        ({"router_everything": "true"}, "EVERYTHING: Value error, USERGRAPH_ROUTER_SECRETS or"),
+        ({"router_required_for": "everything"}, "FOR: Value error, USERGRAPH_ROUTER_SECRETS or"),
+        ({"router_required_for": "all"}, "FOR: Input should be 'nothing', 'federation' or"),
         ({"router_claims_header": "x-claims"}, "HEADER: Value error, USERGRAPH_ROUTER_SECRETS or"),
         ({**KNOWN, "router_claims_header": "X Claims"}, "USERGRAPH_ROUTER_CLAIMS_HEADER: String"),
         (
