@@ -1,8 +1,8 @@
-// Makes a signing key for this stack and prints tokens signed with it; needs Node and nothing else.
-// Usage: node docker/keys.mjs make      -> docker/keys/private.json and docker/keys/jwks.json
+// Makes a signing key and the router's secret for this stack, and prints tokens signed with the key; needs Node alone.
+// Usage: node docker/keys.mjs make      -> private.json, jwks.json and router_secret in docker/keys
 //        node docker/keys.mjs token SUBJECT ["scope another:scope"]
-import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 
 const FOLDER = new URL("keys/", import.meta.url);
 const LIFETIME_SECONDS = 3600;
@@ -16,18 +16,33 @@ else {
   process.exit(2);
 }
 
+// What is there stays: a key in use is never overwritten.
 function make() {
+  // The containers' users have to read two of the files; on this machine the folder is its owner's.
+  mkdirSync(FOLDER, { recursive: true, mode: 0o700 });
+  // The router takes the file as it is: a newline would be part of the secret.
+  if (!has("router_secret")) write("router_secret", randomBytes(32).toString("base64url"), 0o644);
+  if (!has("private.json")) makeKey();
+}
+
+function makeKey() {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const names = { kid: randomUUID(), alg: "ES256", use: "sig" };
-  mkdirSync(FOLDER, { recursive: true });
-  // `wx`: a key in use is never overwritten. The public half is for the container's user to read.
-  write("private.json", { ...privateKey.export({ format: "jwk" }), ...names }, 0o600);
-  write("jwks.json", { keys: [{ ...publicKey.export({ format: "jwk" }), ...names }] }, 0o644);
+  write("private.json", json({ ...privateKey.export({ format: "jwk" }), ...names }), 0o600);
+  write("jwks.json", json({ keys: [{ ...publicKey.export({ format: "jwk" }), ...names }] }), 0o644);
+}
+
+function has(name) {
+  return existsSync(new URL(name, FOLDER));
+}
+
+function json(content) {
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 function write(name, content, mode) {
   const file = new URL(name, FOLDER);
-  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`, { flag: "wx", mode: 0o600 });
+  writeFileSync(file, content, { flag: "wx", mode: 0o600 });
   chmodSync(file, mode); // whatever the umask says
 }
 

@@ -1,7 +1,9 @@
-"""What the container files must keep, read as text: no engine runs where the tests do."""
+"""What the container files must keep: no engine runs where the tests do, but Node may."""
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from server.settings import Settings
+from server.router import SECRET
+from server.settings import SECRETS, Settings
+from tests.node import install
+from tests.running import RunningServer
 
 ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
 MEMBERS = ["mongo1", "mongo2", "mongo3"]
 ONE_SHOTS = {"mongo-init", "supergraph"}
 OURS = ["usergraph", "supergraph", "router"]
+SECRET_FILE = "router_secret"
 
 
 def services() -> dict[str, Any]:
@@ -132,13 +138,62 @@ def test_the_router_hands_the_callers_token_on() -> None:
     assert {"propagate": {"named": "authorization"}} in router["headers"]["all"]["request"]
 
 
+def test_one_secret_is_what_the_router_and_the_composer_send_and_the_service_expects() -> None:
+    path = f"/run/secrets/{SECRET_FILE}"
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    router = yaml.safe_load((DOCKER / "router.yaml").read_text())
+    subgraphs = yaml.safe_load((DOCKER / "supergraph" / "supergraph.yaml").read_text())["subgraphs"]
+    having = {name for name, each in services().items() if SECRET_FILE in each.get("secrets", ())}
+    sent = {"x-router-authorization": f"${{file.{path}}}"}
+    assert having == {"usergraph", "supergraph", "router"}
+    assert services()["usergraph"]["environment"]["USERGRAPH_ROUTER_SECRETS_FILE"] == path
+    assert compose["secrets"][SECRET_FILE] == {"file": f"./keys/{SECRET_FILE}"}
+    assert "keys/" in (DOCKER / ".gitignore").read_text().splitlines()
+    assert [*sent] == [SECRET]
+    assert {name: each["schema"]["introspection_headers"] for name, each in subgraphs.items()} == {
+        "users": sent
+    }
+    assert router["headers"]["subgraphs"] == {
+        "users": {
+            "request": [{"insert": {"name": name, "value": value}} for name, value in sent.items()]
+        }
+    }
+
+
+def test_the_secret_that_is_made_is_sent_by_the_composer_and_taken_by_the_service(
+    tmp_path: Path,
+) -> None:
+    install(DOCKER / "supergraph", "node")
+    shutil.copy(DOCKER / "keys.mjs", tmp_path)
+    for _ in range(2):  # what is there stays
+        subprocess.run(["node", "keys.mjs", "make"], cwd=tmp_path, check=True, timeout=60)
+    secret = tmp_path / "keys" / SECRET_FILE
+    assert re.fullmatch(r"[\w-]{43}", secret.read_text())
+    config = tmp_path / "supergraph.yaml"
+    with RunningServer(tmp_path / "data", router_secrets_file=str(secret)) as server:
+        written = (DOCKER / "supergraph" / "supergraph.yaml").read_text()
+        written = written.replace("http://usergraph:8000/graphql", server.address)
+        config.write_text(written.replace(f"/run/secrets/{SECRET_FILE}", str(secret)))
+        assert composed(config).endswith(": users\n")
+        secret.write_text("x" * 32)
+        assert "answered 403" in composed(config)
+
+
+def composed(config: Path) -> str:
+    """What the composer says of a configuration."""
+    composer = DOCKER / "supergraph" / "compose.mjs"
+    command = ["node", str(composer), str(config), str(config.with_suffix(".graphql"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
 def test_every_setting_named_here_is_one_the_server_knows() -> None:
     text = "".join(
         (DOCKER / name).read_text() for name in ("Dockerfile", "compose.yaml", "README.md")
     )
     named = {match.lower() for match in re.findall(r"\bUSERGRAPH_([A-Z_]+[A-Z])", text)}
     assert named
-    assert named <= set(Settings.model_fields)
+    assert named <= {*Settings.model_fields, *(f"{name}_file" for name in SECRETS)}
 
 
 def test_no_image_floats() -> None:

@@ -22,7 +22,7 @@ await rename(`${outputPath}.new`, outputPath);
 console.log(`${outputPath}: ${services.map(({ name }) => name).join(", ")}`);
 
 async function service([name, { routing_url: url, schema }]) {
-  const sdl = schema.file ? await sdlOfFile(schema.file) : await sdlOfSubgraph(schema.subgraph_url);
+  const sdl = schema.file ? await sdlOfFile(schema.file) : await sdlOfSubgraph(schema);
   return { name, url, typeDefs: parseGraphQL(sdl) };
 }
 
@@ -30,10 +30,12 @@ function sdlOfFile(path) {
   return readFile(resolve(dirname(configPath), path), "utf8");
 }
 
-async function sdlOfSubgraph(url) {
+async function sdlOfSubgraph({ subgraph_url: url, introspection_headers: given = {} }) {
+  const headers = { "content-type": "application/json" };
+  for (const [name, value] of Object.entries(given)) headers[name] = await expanded(value);
   const response = await fetch(url, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers,
     body: JSON.stringify({ query: "{ _service { sdl } }" }),
     signal: AbortSignal.timeout(TIMEOUT_MILLISECONDS),
   });
@@ -41,4 +43,10 @@ async function sdlOfSubgraph(url) {
   const sdl = response.ok ? JSON.parse(text).data?._service?.sdl : undefined;
   if (!sdl) throw new Error(`${url} should answer _service { sdl }, answered ${response.status}: ${text.slice(0, 300)}`);
   return sdl;
+}
+
+// As rover and the router do: ${file.PATH} is the content of the file.
+async function expanded(value) {
+  const [, path] = value.match(/^\$\{file\.(.+)\}$/) ?? [];
+  return path ? await readFile(path, "utf8") : value;
 }
