@@ -173,6 +173,8 @@ def schema_check(
 ) -> None:
     """Compare the SDL with a published one, and say whom each change hurts.
 
+    Of a subgraph that answers its router alone, ask with --header 'x-router-authorization: SECRET'.
+
     Exits with 0 when nothing fails, with 1 when something does, with 2 when it cannot compare.
     """
     if new is not None and profile is not None:
@@ -183,7 +185,8 @@ def schema_check(
         source = "this subgraph" if new is None else str(new)
         current = elements_of(_current_sdl(profile) if new is None else sdl_in_file(new))
     except (NotPublished, UnreadableSDL) as error:
-        _fail(f"{without_credentials(source)}: {one_line(error)}.", COULD_NOT_COMPARE)
+        why = one_line(error).removesuffix(".")  # a server's own sentence ends with one
+        _fail(f"{without_credentials(source)}: {why}.", COULD_NOT_COMPARE)
     changes = compare(published, current)
     (print_json if as_json else print_changes)(changes)
     if fails(changes, fail_on):

@@ -18,6 +18,7 @@ from graphql import (
     parse,
     print_ast,
 )
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -30,9 +31,11 @@ from schema.elements import UnreadableSDL, elements_of
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.cli import app
+from server.settings import Settings
+from store.store import Store
 from tests.listening import listening
 from tests.running import environment, usergraph
-from tests.subgraph import Subgraph
+from tests.subgraph import Clock, Subgraph
 
 pytestmark = pytest.mark.one_driver
 
@@ -918,6 +921,21 @@ async def test_a_subgraph_that_runs_is_asked(subgraph: Subgraph, tmp_path: Path)
     assert (signed_in.exit_code, signed_in.stderr) == (1, "")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert refused.stderr.startswith(f"{address}: answered 401 and the error: ")
+
+
+async def test_a_subgraph_behind_a_router_is_asked_as_the_router_asks(
+    settings: Settings, store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    known = settings.model_copy(update={"router_secrets": (SecretStr("s" * 32),)})
+    async with listening(Subgraph(known, store, clock).app) as host:
+        against = ("--against", f"http://{host}/graphql")
+        refused = await asyncio.to_thread(check, tmp_path, *against)
+        header = ("--header", f"x-router-authorization: {'s' * 32}")
+        same = await asyncio.to_thread(check, tmp_path, *against, *header)
+    message = "Only the router may ask for this; it did not prove that it asks."
+    why = f"{against[1]}: answered 403 and the error: {message}\n"
+    assert said(refused) == (2, "", why)
+    assert said(same) == (0, "0 breaking, 0 dangerous, 0 safe\n", "")
 
 
 async def answer(request: Request) -> Response:
