@@ -1,14 +1,15 @@
 """Connections: what is too much, too slow or ambiguous is refused, and nobody else waits for it."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from server.connections import Limits
+from server.connections import Connection, Limits
 from tests import websocket
-from tests.listening import listening
+from tests.listening import listening, until
 from tests.raw import connected, head, post
 from tests.subgraph import Subgraph
 
@@ -96,6 +97,22 @@ async def test_who_says_nothing_is_not_listened_to(address: str, sent: bytes) ->
         if sent:
             await client.send(sent)
         assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", post({"query": TYPE})])
+async def test_who_left_is_not_kept_for_a_timer(subgraph: Subgraph, sent: bytes) -> None:
+    before = connections()
+    async with listening(subgraph.app, Limits(silent_seconds=60, head_seconds=60)) as address:
+        async with connected(address) as client:
+            await client.send(sent)
+            await until(lambda: connections() > before)
+        await until(lambda: connections() == before)
+
+
+def connections() -> int:
+    """How many connections of servers are in memory."""
+    gc.collect()
+    return sum(type(each) is Connection for each in gc.get_objects())
 
 
 @pytest.mark.parametrize("length", ["content-length: 100", "transfer-encoding: chunked"])

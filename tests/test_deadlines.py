@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from server.deadlines import Deadlines
 from store.coalescing import CoalescedReads, Parts
 from store.deadline import Until, deadline, remaining_seconds
 from store.errors import StoreFault
@@ -101,6 +103,18 @@ async def test_a_deadline_that_is_no_positive_number_is_400(subgraph: Subgraph, 
     )
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+
+
+@pytest.mark.one_driver
+@pytest.mark.parametrize(
+    ("sent", "seconds"), [([], 10), ([b"9000"], 9), ([b"20000"], 10), ([b"700", b"600.5"], 0.6005)]
+)
+async def test_a_deadline_is_so_many_seconds_from_now(sent: list[bytes], seconds: float) -> None:
+    headers = [(HEADER.encode(), value) for value in sent]
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    due = Deadlines().of(Request({"type": "http", "headers": headers}))
+    assert began + seconds <= due <= loop.time() + seconds
 
 
 @pytest.mark.one_driver

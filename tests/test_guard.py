@@ -61,6 +61,10 @@ COUNTED: dict[str, Any] = {
             "{ ...F } fragment F on Q { a ...G } fragment G on Q { b ...F }",
             Counts(1, 3, 2, 2, 0, 0),
         ),
+        (
+            "{ ...F @x ...F } fragment F on Q @y { a @z ... @z { ...G } } fragment G on Q { b @z }",
+            Counts(1, 4, 4, 4, 0, 9),
+        ),
         ("{ a ...Nowhere }", Counts(1, 1, 1, 1, 0, 0)),
         ("{ ...Nowhere }", Counts(0, 1, 0, 0, 0, 0)),
         ("{ a a b: a ...F ...F } fragment F on Q { a b b { c c } }", Counts(2, 3, 13, 9, 1, 0)),
