@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.attacks.crowd import QUERY, TYPE, hold_up, leave_midway
 from tests.conftest import Commands
-from tests.crowd import QUERY, TYPE, hold_up, leave_midway
 from tests.listening import listening, until
 from tests.proxy import Proxy, tasks_since
 from tests.raw import connected, post

@@ -16,7 +16,7 @@ import pytest
 
 from tests.attacks.documents import DOCUMENTS
 from tests.attacks.probe import Damage, Probe
-from tests.attacks.sockets import TALKS, code_of
+from tests.attacks.websocket import TALKS, code_of
 from tests.http.malformed import CASES, answer_to
 from tests.running import RunningServer
 

@@ -1,6 +1,6 @@
 """Crowds of clients that hold a server up: they leave in the middle, or never come to the point.
 
-    python -m tests.crowd --disconnects 1000 --bodies 1000 --idle 10000
+    python -m tests.attacks.crowd --disconnects 1000 --bodies 1000 --idle 10000
 
 prints what is left of them, and how long others wait meanwhile. Tests run it with fewer.
 """
