@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 
@@ -66,10 +67,12 @@ def test_the_limits_of_execution_are_those_of_the_code() -> None:
     assert len(said) == 6
 
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / folder / "README.md" for folder in ("bench", "docker")]
+of_every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@of_every_page
 def test_links_lead_somewhere_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text()
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
@@ -78,6 +81,19 @@ def test_links_lead_somewhere_and_files_that_are_named_exist(page: Path) -> None
     )
     assert [link for link in links if not leads_somewhere(page, link)] == []
     assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    folder = ROOT / "docs"
+    pages = [page.name for page in folder.glob("*.md") if page.name != "README.md"]
+    linked = re.findall(r"\]\(([\w.-]+)\)", (folder / "README.md").read_text())
+    assert sorted(linked) == sorted([*pages, "client", "decisions"])
+
+
+@of_every_page
+def test_programs_that_are_named_exist(page: Path) -> None:
+    programs = re.findall(r"python -m ((?:tests|bench|server)[\w.]*\w)", page.read_text())
+    assert [program for program in programs if find_spec(program) is None] == []
 
 
 def leads_somewhere(page: Path, link: str) -> bool:
