@@ -160,6 +160,22 @@ def test_one_secret_is_what_the_router_and_the_composer_send_and_the_service_exp
     }
 
 
+def test_the_service_has_every_secret_that_is_mounted_and_a_key_to_seal_with() -> None:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    service = services()["usergraph"]
+    named = {
+        name.lower(): value.removeprefix("/run/secrets/")
+        for name, value in service["environment"].items()
+        if name.endswith("_FILE")
+    }
+    assert named == {
+        "usergraph_token_jwks_file": "jwks",
+        "usergraph_router_secrets_file": SECRET_FILE,
+        "usergraph_key_encryption_keys_file": "key_encryption_keys",
+    }
+    assert sorted(named.values()) == sorted(service["secrets"]) == sorted(compose["secrets"])
+
+
 def test_the_secret_that_is_made_is_sent_by_the_composer_and_taken_by_the_service(
     tmp_path: Path,
 ) -> None:
@@ -170,7 +186,9 @@ def test_the_secret_that_is_made_is_sent_by_the_composer_and_taken_by_the_servic
     secret = tmp_path / "keys" / SECRET_FILE
     assert re.fullmatch(r"[\w-]{43}", secret.read_text())
     config = tmp_path / "supergraph.yaml"
-    with RunningServer(tmp_path / "data", router_secrets_file=str(secret)) as server:
+    keys = tmp_path / "keys" / "key_encryption_keys"
+    files = {"router_secrets_file": str(secret), "key_encryption_keys_file": str(keys)}
+    with RunningServer(tmp_path / "data", **files) as server:
         written = (DOCKER / "supergraph" / "supergraph.yaml").read_text()
         written = written.replace("http://usergraph:8000/graphql", server.address)
         config.write_text(written.replace(f"/run/secrets/{SECRET_FILE}", str(secret)))
