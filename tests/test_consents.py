@@ -268,7 +268,7 @@ async def test_a_dry_run_tells_the_very_answer_and_writes_nothing(
     ada = await subgraph.register("ada.berg")
     commands.taken()
     planned = (await record(subgraph, ada, dryRun=True))["dryRun"]
-    assert commands.taken() == ["find"]
+    assert commands.taken() == ["find", "find"]
     assert await entries(subgraph) == []
     receipt = (await record(subgraph, ada))["consent"]["receipt"]
     user = await subgraph.store.users.by_id(ada)
@@ -310,13 +310,27 @@ async def test_a_key_makes_an_answer_happen_once(subgraph: Subgraph) -> None:
 
 async def test_how_many_commands_an_answer_takes(subgraph: Subgraph, commands: Commands) -> None:
     ada = await subgraph.register("ada.berg")
+    await subgraph.update(ada, "new")  # from now on there is a key of the user's
     commands.taken()
     await record(subgraph, ada)
-    assert commands.taken() == ["find", "insert", "update", "update"]
+    assert commands.taken() == ["find", "find", "insert", "update", "update"]
     await states(subgraph, ada)
     assert commands.taken() == ["find"]
     await subgraph.data("{ viewer { consents { state } user { handle } } }", ada)
     assert commands.taken() == ["find"]
+
+
+async def test_the_history_has_the_answer_and_nothing_of_the_ledger(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    await record(subgraph, ada)
+    query = """{ viewer { user { private { history(first: 1) { edges { node {
+      kind changes { field } } } } } } } }"""
+    history = (await subgraph.data(query, ada))["viewer"]["user"]["private"]["history"]
+    change = {"kind": "CONSENT_RECORDED", "changes": [{"field": "consents"}]}
+    assert history == {"edges": [{"node": change}]}
+    user = await subgraph.store.users.by_id(ada)
+    assert user is not None
+    assert user.recent_revisions[-1].fields == ("consents",)
 
 
 async def test_answers_at_the_same_time_are_one_chain(subgraph: Subgraph) -> None:
