@@ -170,6 +170,29 @@ async def test_an_entry_of_another_chain_is_found(subgraph: Subgraph, ada: str) 
     assert found[0].endswith("entry 5: it is missing, what comes instead is entry 1")
 
 
+async def test_a_whole_chain_in_the_place_of_another_is_found(subgraph: Subgraph, ada: str) -> None:
+    ben = await subgraph.register("ben.ek")
+    await record(subgraph, ben)
+    [first] = await subgraph.store.consents.chain(ben)
+    for user_id in (ada, ben):  # nothing is left but the ledger
+        await subgraph.store.users.collection.delete({"_id": user_id})
+    for entry in await subgraph.store.consents.chain(ada):
+        await subgraph.store.consents.collection.delete({"_id": entry["_id"]})
+    other = {**first, "_id": f"{LEDGER_KEY.subject(ada)}:0000000001"}
+    await subgraph.store.consents.collection.insert(other)
+    [found] = await problems(subgraph.store)
+    assert found.endswith("entry 1: it lies under another key than its own")
+
+
+async def test_an_entry_of_another_history_is_found(subgraph: Subgraph, ada: str) -> None:
+    second = (await entries(subgraph))[1]
+    content = {name: second[name] for name in FIELDS[2:9]}
+    other = next_entry(LEDGER_KEY, ada, {"seq": 1, "hash": "f" * 64}, content)
+    await put(subgraph.store.consents.collection, other)
+    found = await problems(subgraph.store)
+    assert found[0].endswith("entry 2: it does not follow the one before")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
