@@ -1,5 +1,5 @@
 // Makes the keys and secrets of this stack, and prints tokens signed with one of them; needs Node alone.
-// Usage: node docker/keys.mjs make      -> private.json, jwks.json, router_secret and key_encryption_keys in docker/keys
+// Usage: node docker/keys.mjs make      -> private.json, jwks.json, router_secret, key_encryption_keys and ledger_key in docker/keys
 //        node docker/keys.mjs token SUBJECT ["scope another:scope"]
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,12 +18,13 @@ else {
 
 // What is there stays: a key in use is never overwritten.
 function make() {
-  // The containers' users have to read three of the files; on this machine the folder is its owner's.
+  // The containers' users have to read four of the files; on this machine the folder is its owner's.
   mkdirSync(FOLDER, { recursive: true, mode: 0o700 });
   // The router takes the file as it is: a newline would be part of the secret.
   if (!has("router_secret")) write("router_secret", randomBytes(32).toString("base64url"), 0o644);
   const key = randomBytes(32).toString("base64");
   if (!has("key_encryption_keys")) write("key_encryption_keys", `first:${key}`, 0o644);
+  if (!has("ledger_key")) write("ledger_key", randomBytes(32).toString("base64url"), 0o644);
   if (!has("private.json")) makeKey();
 }
 

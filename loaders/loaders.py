@@ -12,6 +12,7 @@ from loaders.handles import (
     user_by_handle,
 )
 from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
+from loaders.preferences import PreferencesByKey, preferences_by_key
 from loaders.users import UserById, user_by_id
 from store.coalescing import Parts
 from store.records import User
@@ -59,6 +60,11 @@ class Loaders:
     def user_by_handle(self) -> UserByHandle:
         """Handle -> the user whom it leads to."""
         return user_by_handle(self.handle_owner_by_handle, self._now)
+
+    @cached_property
+    def preferences_by_key(self) -> PreferencesByKey:
+        """(User, namespace) -> what is stored there."""
+        return preferences_by_key(self._store)
 
     @cached_property
     def followers_page_by_key(self) -> PageByKey:

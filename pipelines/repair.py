@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from store.errors import StoreFault
+from store.errors import LedgerBroken, StoreFault
 from store.store import Store
 
 OLD_ENOUGH = timedelta(seconds=30)
@@ -15,7 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(store: Store, now: datetime) -> int:
-    """Completes follows and blocks that were begun and never carried through; how many."""
+    """Completes follows, blocks and consents that were begun and never carried through; how many.
+
+    Raises: LedgerBroken, once all others are complete.
+    """
     before = now - OLD_ENOUGH
     blocks = await store.blocks.pending(before)
     for edge in blocks:
@@ -26,7 +29,20 @@ async def repair(store: Store, now: datetime) -> int:
         pair = (edge["source"], edge["target"])
         if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
             await store.follows.remove(*pair, at=now)
-    return len(blocks) + len(follows)
+    return len(blocks) + len(follows) + await _carry_consents_through(store, before)
+
+
+async def _carry_consents_through(store: Store, before: datetime) -> int:
+    broken: LedgerBroken | None = None
+    due = await store.consents.due(before)
+    for user_id, entry in due:
+        try:
+            await store.consents.carry_through(user_id, entry)
+        except LedgerBroken as fault:
+            broken = fault
+    if broken is not None:
+        raise broken
+    return len(due)
 
 
 async def repair_forever(

@@ -139,6 +139,9 @@ AUTHORIZATION = Authorization(
         "Mutation.unfollow": _for_persons("me:follows:write"),
         "Mutation.block": _for_persons("me:blocks:write"),
         "Mutation.unblock": _for_persons("me:blocks:write"),
+        "Mutation.recordConsent": _for_persons("me:consents:write"),
+        "Mutation.recordConsentFor": _for_services("users:consents:write"),
+        "Mutation.setPreferences": _for_persons("me:preferences:write"),
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
@@ -159,6 +162,9 @@ AUTHORIZATION = Authorization(
         "User.country": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
         ),
+        "User.consents": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:consents:read"}, personal=True
+        ),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
         "UserPrivate.timeZone": Rule(OWNER, personal=True),
@@ -169,6 +175,8 @@ AUTHORIZATION = Authorization(
         "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.consents": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.preferences": Rule(frozenset({ViewerKind.SELF})),
         "ProfileChange.rev": Rule(EVERYBODY),
         "ProfileChange.at": Rule(EVERYBODY),
         "ProfileChange.fields": Rule(EVERYBODY),
@@ -182,6 +190,8 @@ AUTHORIZATION = Authorization(
             *("RegisterUserPayload", "UpdateProfilePayload", "ChangeHandlePayload"),
             "UndoLastChangePayload",
             *("FollowPayload", "UnfollowPayload", "BlockPayload", "UnblockPayload"),
+            *("Consent", "PolicyVersion", "ConsentReceipt", "NamespacePreferences"),
+            *("RecordConsentPayload", "RecordConsentForPayload", "SetPreferencesPayload"),
             *("DryRun", "PlannedChange", "UserError", "ValidationError", "NotFoundError"),
             *("ConflictError", "HandleTakenError", "TooSoonError", "NotAllowedError"),
             "IdempotencyError",

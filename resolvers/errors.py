@@ -93,6 +93,7 @@ class DenialReason(StrEnum):
     BLOCKING = "BLOCKING"
     ACCOUNT_STATUS = "ACCOUNT_STATUS"
     NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
+    CLIENT = "CLIENT"
 
 
 @dataclass(kw_only=True)

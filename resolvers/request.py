@@ -9,6 +9,8 @@ from resolvers.audit import Audit, Trail
 from resolvers.authorization import AUTHORIZATION, SERVICES, Authorization, kind_of
 from resolvers.caching import CacheTags
 from resolvers.errors import Forbidden, Unauthenticated
+from resolvers.namespaces import Namespaces, shipped_namespaces
+from resolvers.purposes import Purposes, shipped_purposes
 from resolvers.viewer import Viewer as Viewer
 from resolvers.visibility import SeenUsers
 from store.coalescing import Parts
@@ -17,13 +19,15 @@ from store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers behind the rules that differ between deployments."""
+    """The numbers and registries behind the rules that differ between deployments."""
 
     handle_cooldown: timedelta = timedelta(days=30)
     handle_change_interval: timedelta = timedelta(days=7)
     max_entities: int = 1000
     operation_timeout: timedelta = timedelta(seconds=10)
     purpose_required: bool = False
+    purposes: Purposes = field(default_factory=shipped_purposes)
+    namespaces: Namespaces = field(default_factory=shipped_namespaces)
 
 
 @dataclass

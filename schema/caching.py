@@ -62,9 +62,12 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.followers": 0,
     "User.following": 0,
     "User.viewerRelation": 0,
+    "User.consents": 0,
     "UserPrivate.formerHandles": PROFILE_SECONDS,
     "Viewer.user": PROFILE_SECONDS,
     "Viewer.blockedUsers": 0,
+    "Viewer.consents": 0,
+    "Viewer.preferences": 0,
 }
 """The hints, in seconds. Lists and relations are 0: they change without a revision."""
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from resolvers.consents import ConsentState as ConsentStates
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
@@ -49,6 +50,7 @@ _describe(
         DenialReason.BLOCKING: "The viewer blocks the other user.",
         DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
         DenialReason.NOTHING_TO_UNDO: "The last change is none that its owner can take back.",
+        DenialReason.CLIENT: "It is for other clients than the one that asks.",
     },
 )
 
@@ -76,5 +78,20 @@ _describe(
         HandleState.COOLDOWN: "Somebody gave it up not long ago.",
         HandleState.RESERVED: "It is kept for the service itself.",
         HandleState.INVALID: "It does not look like a handle.",
+    },
+)
+
+ConsentState = ConsentStates
+_describe(
+    ConsentState,
+    "ConsentState",
+    "Where a user stands towards a purpose; GRANTED alone is consent.",
+    {
+        ConsentState.NEVER_ASKED: "The user has not answered yet.",
+        ConsentState.GRANTED: "The user agreed, and that counts.",
+        ConsentState.DENIED: "The user did not agree.",
+        ConsentState.WITHDRAWN: "The user agreed once, and does not any more.",
+        ConsentState.EXPIRED: "The user agreed too long ago: ask again.",
+        ConsentState.OUTDATED: "The user agreed to an older version of the policy: ask again.",
     },
 )

@@ -58,11 +58,11 @@ class NotFoundError(UserError):
     """There is nobody there, as far as the viewer may see."""
 
 
-@strawberry.type(description="The user is at another revision than expected.")
+@strawberry.type(description="What is to be changed is at another revision than expected.")
 class ConflictError(UserError):
-    """The user is at another revision than expected."""
+    """What is to be changed is at another revision than expected."""
 
-    current_rev: int = strawberry.field(description="The revision that the user is at.")
+    current_rev: int = strawberry.field(description="The revision that it is at.")
 
 
 @strawberry.type(description="Somebody else has the handle, or it is reserved or cooling down.")

@@ -11,10 +11,12 @@ from resolvers.authorization import AUTHORIZATION
 from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
+from schema.consents import ConsentMutations
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
 from schema.mutations import ERROR_TYPES
+from schema.preferences import PreferencesMutations
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
 from schema.users import UserQueries
@@ -26,7 +28,14 @@ class Query(UserQueries, HandleQueries, ServiceQuery):
 
 
 @strawberry.type(description="What can be done; a mutation is null only together with an error.")
-class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+class Mutation(
+    ProfileMutations,
+    HandleMutations,
+    FollowMutations,
+    BlockMutations,
+    ConsentMutations,
+    PreferencesMutations,
+):
     """What can be done."""
 
 

@@ -15,16 +15,20 @@ from strawberry.utils.str_converters import to_camel_case
 from execution import PreparedOperation, by_class
 from resolvers import lists
 from resolvers import users as resolvers
+from resolvers.consents import consents_of
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
 from resolvers.lists import Page
+from resolvers.preferences import Preferences, preferences_of
 from resolvers.request import Request
 from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
 from schema.enums import AccountStatus
 from schema.history import ChangeConnection
+from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
+from schema.purposes import Consent
 from store.coalescing import Parts
 from store.records import Image as ImageRecord
 from store.records import User as UserRecord
@@ -202,6 +206,25 @@ class User:
         return await viewer_relation(info.context, user)
 
     @strawberry.field(
+        description="Where the user stands towards purposes, for the owner, staff and services "
+        "with the scope `users:consents:read`."
+    )
+    @staticmethod
+    def consents(
+        user: strawberry.Parent[SeenUser],
+        info: Ask,
+        purposes: Annotated[
+            list[str] | None,
+            strawberry.argument(description="The names of the purposes; all when left out."),
+        ] = None,
+    ) -> list[Consent] | None:
+        """Where the user stands towards purposes."""
+        if not user.sees("User.consents"):
+            return None
+        found = consents_of(info.context, user.consents, purposes)
+        return list(map(Consent.of, found))
+
+    @strawberry.field(
         graphql_type=UserPrivate | None,
         description="What only the owner of the account sees; else null.",
     )
@@ -221,9 +244,14 @@ PARTS: Mapping[str, frozenset[str]] = {
     "followers": frozenset(),
     "following": frozenset(),
     "viewerRelation": frozenset({"status"}),
+    "consents": frozenset({"consents"}),
     "private": PRIVATE_PARTS,
 }
 """The attributes of the record that each field of User is made of."""
+
+
+OF_THE_VIEWER = frozenset({"consents"})
+"""The fields of Viewer that are made of its user, as the field of User with the same name."""
 
 
 def needs_of(operation: PreparedOperation) -> Parts:
@@ -233,8 +261,10 @@ def needs_of(operation: PreparedOperation) -> Parts:
     fields_of = operation.compiled.fields_of
 
     def work_out() -> Parts:
-        fields = fields_of("User")
-        return None if fields is None else needed_parts(fields)
+        fields, of_viewer = fields_of("User"), fields_of("Viewer")
+        if fields is None or of_viewer is None:
+            return None
+        return needed_parts({*fields, *({*of_viewer} & OF_THE_VIEWER)})
 
     return operation.once("attributes of users", work_out)
 
@@ -286,6 +316,26 @@ class Viewer:
     async def blocked_users(self, info: Ask, first: First = 20, after: After = None) -> Page:
         """Whom the viewer blocks, newest first."""
         return await lists.blocked_page(info.context, self.user.id, first, after)
+
+    @strawberry.field(description="Where the viewer stands towards each purpose there is.")
+    def consents(self, info: Ask) -> list[Consent]:
+        """Where the viewer stands towards each purpose there is."""
+        return list(map(Consent.of, consents_of(info.context, self.user.consents)))
+
+    @strawberry.field(
+        graphql_type=list[NamespacePreferences],
+        description="What client teams keep of the viewer, by namespace.",
+    )
+    async def preferences(
+        self,
+        info: Ask,
+        namespaces: Annotated[
+            list[str] | None,
+            strawberry.argument(description="The names of the namespaces; all when left out."),
+        ] = None,
+    ) -> list[Preferences]:
+        """What client teams keep of the viewer, by namespace."""
+        return await preferences_of(info.context, self.user.id, namespaces)
 
 
 @strawberry.input(one_of=True, description="Exactly one way to name a user.")

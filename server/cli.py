@@ -1,4 +1,4 @@
-"""The command line: `usergraph serve | invalidate | seed | token | schema | keys | plan | ...`."""
+"""The command line: `usergraph serve | seed | token | schema | keys | consents | plan | ...`."""
 
 import asyncio
 import re
@@ -13,9 +13,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from loaders.loaders import Loaders
+from pipelines.consents import Verification, problem_of_receipt, verify
 from pipelines.invalidation import Routers, invalidate_forever
 from pipelines.keys import rewrap_all
 from resolvers.authorization import AUTHORIZATION
+from resolvers.namespaces import UnusableNamespaces
+from resolvers.purposes import UnusablePurposes
 from schema.authorization import authorization_page
 from schema.check import compare
 from schema.elements import UnreadableSDL, elements_of
@@ -30,6 +33,7 @@ from server.examples import examples
 from server.explorer import OfferedToken, Session
 from server.greeting import greeting
 from server.identity import Identity, identity_of
+from server.ledger import ledger_key_of
 from server.logs import begin_logging
 from server.manifests import ManifestError
 from server.plan import NotPlanned, plan_lines, variables_of
@@ -62,6 +66,8 @@ schema_app = typer.Typer(help="The schema of the subgraph.", no_args_is_help=Tru
 app.add_typer(schema_app, name="schema")
 keys_app = typer.Typer(help="The keys that wrap the users' data keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+consents_app = typer.Typer(help="The ledger of consents.", no_args_is_help=True)
+app.add_typer(consents_app, name="consents")
 
 
 @app.command()
@@ -220,6 +226,54 @@ def keys_rewrap() -> None:
         print(f"{asyncio.run(rewrap(open_store()))} data keys were wrapped anew.")
 
 
+@consents_app.command("verify")
+def consents_verify(
+    user: Annotated[
+        str | None, typer.Option(help="Id or handle of a person; without it, everybody.")
+    ] = None,
+) -> None:
+    """Check that no entry of the ledger was changed, added or taken away; exits with 1 if so."""
+    settings = _settings()
+    user_id = _user_id(settings, user) if user else None
+
+    async def run(store: Store) -> Verification:
+        try:
+            return await verify(store, user_id)
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        done = asyncio.run(run(open_store()))
+    for problem in done.problems:
+        print(problem)
+    print(
+        f"{done.chains} chains, {done.entries} entries, {done.users} users, {done.due} due: "
+        f"{len(done.problems) or 'no'} problems"
+    )
+    if done.problems:
+        raise typer.Exit(1)
+
+
+@consents_app.command("receipt")
+def consents_receipt(
+    receipt: Annotated[str, typer.Argument(metavar="ID", help="The receipt's id.")],
+    entry_hash: Annotated[str, typer.Argument(metavar="HASH", help="The receipt's hash.")],
+) -> None:
+    """Check that a receipt is good; exits with 1 if not."""
+
+    async def run(store: Store) -> str | None:
+        try:
+            return await problem_of_receipt(store, receipt, entry_hash)
+        finally:
+            await store.close()
+
+    with _store(_settings()) as open_store:
+        problem = asyncio.run(run(open_store()))
+    if problem is not None:
+        _fail(f"The receipt proves nothing: {problem}.")
+    print("The receipt is good.")
+
+
 @app.command()
 def plan(
     file: Annotated[Path, typer.Argument(help="A document with an operation.")],
@@ -287,6 +341,10 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
         encryption = key_encryption_of(settings)
     except (OSError, ValueError) as error:
         _fail(f"The key-encryption keys cannot be used: {error}")
+    try:
+        ledger_key = ledger_key_of(settings)
+    except (OSError, ValueError) as error:
+        _fail(f"The key of the consent ledger cannot be used: {error}")
     engine = None
     uri = settings.mongodb_uri.get_secret_value() if settings.mongodb_uri else None
     if uri is None:
@@ -305,6 +363,7 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
             driver=settings.mongodb_driver,
             timeout_seconds=settings.mongodb_timeout_seconds,
             encryption=encryption,
+            ledger_key=ledger_key,
         )
 
     try:
@@ -315,6 +374,10 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
         _fail(f"The audit file cannot be written: {error}")
     except ManifestError as error:
         _fail(f"The trusted documents cannot be used:\n{error}")
+    except UnusablePurposes as error:
+        _fail(f"The purposes cannot be used: {error}")
+    except UnusableNamespaces as error:
+        _fail(f"The namespaces of preferences cannot be used: {error}")
     finally:
         if engine is not None:
             engine.stop()

@@ -4,6 +4,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from resolvers.namespaces import UnusableNamespaces
+from resolvers.purposes import UnusablePurposes
 from server.app import utc_now
 from server.audit import AuditLog, UnusableAuditFile
 from server.explorer import BUNDLE
@@ -36,6 +38,7 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
             await _keys(settings),
             _router(settings),
             _audit(settings),
+            _registries(settings),
             _explorer(settings),
             *[finding async for finding in _database(settings, store)],
         ]
@@ -75,6 +78,18 @@ def _audit(settings: Settings) -> Finding:
     except UnusableAuditFile as error:
         return Finding("audit", False, str(error), "see USERGRAPH_AUDIT_FILE")
     return Finding("audit", True, f"is added to {settings.audit_file}")
+
+
+def _registries(settings: Settings) -> Finding:
+    try:
+        policy = settings.policy
+    except (UnusablePurposes, UnusableNamespaces) as error:
+        advice = "see docs/consents.md and docs/preferences.md"
+        return Finding("purposes and preferences", False, str(error), advice)
+    found = f"{len(policy.purposes)} purposes, {len(policy.namespaces)} namespaces"
+    is_sample = settings.purposes is None or settings.preferences is None
+    advice = "set USERGRAPH_PURPOSES and USERGRAPH_PREFERENCES to yours" if is_sample else ""
+    return Finding("purposes and preferences", True, found, advice)
 
 
 def _explorer(settings: Settings) -> Finding:

@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from guard import Limits
+from resolvers.namespaces import read_namespaces, shipped_namespaces
+from resolvers.purposes import read_purposes, shipped_purposes
 from resolvers.request import Policy
 from schema.sdl import Profile
 from server.addresses import is_this_machine, parse_address
@@ -144,6 +146,11 @@ class Settings(BaseSettings):
         (),
         description="The keys that wrap the users' data keys, each as name:base64 of 32 bytes, "
         "separated by commas or spaces, the newest last; needed with an issuer of tokens.",
+    )
+    ledger_key: SecretStr | None = Field(
+        None,
+        description="What seals the consent ledger and hides whose an entry is, for ever; 32 to "
+        "512 printable ASCII characters; needed with an issuer of tokens.",
     )
 
     token_issuer: str = Field(
@@ -365,6 +372,17 @@ class Settings(BaseSettings):
         0.2, ge=0, le=60, description="How long changes are gathered before routers are told."
     )
 
+    purposes: Path | None = Field(
+        None,
+        description="File of the purposes that consent is asked for, as in docs/consents.md; "
+        "without it samples.",
+    )
+    preferences: Path | None = Field(
+        None,
+        description="Folder of the namespaces of preferences, as in docs/preferences.md; "
+        "without it samples.",
+    )
+
     handle_cooldown_days: float = Field(
         30,
         ge=0,
@@ -407,6 +425,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("ledger_key")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_strong(value.get_secret_value()):
+            raise ValueError("Expected 32 to 512 printable ASCII characters")
+        return value
+
     @field_validator("invalidation_key")
     @classmethod
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -418,13 +443,17 @@ class Settings(BaseSettings):
 
     @property
     def policy(self) -> Policy:
-        """The rules' numbers."""
+        """The rules' numbers and registries. Raises: UnusablePurposes, UnusableNamespaces."""
         return Policy(
             handle_cooldown=timedelta(days=self.handle_cooldown_days),
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
             max_entities=self.max_entities,
             operation_timeout=timedelta(seconds=self.request_timeout_seconds),
             purpose_required=self.audit_purpose_required,
+            purposes=read_purposes(self.purposes) if self.purposes else shipped_purposes(),
+            namespaces=(
+                read_namespaces(self.preferences) if self.preferences else shipped_namespaces()
+            ),
         )
 
     @property

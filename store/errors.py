@@ -6,6 +6,7 @@ StoreFault
 ├── HistoryLost         a change stream cannot go on where it was
 ├── KeyUnavailable      the key-encryption key is not there, or its service does not answer
 ├── SealBroken          sealed data that its key does not open
+├── LedgerBroken        another entry lies where one of a ledger belongs
 └── DuplicateKey        a document with this `_id` exists already
 """
 
@@ -40,6 +41,10 @@ class KeyUnavailable(StoreFault):
 
 class SealBroken(StoreFault):
     """Sealed data that its key does not open: it is another's, or was tampered with."""
+
+
+class LedgerBroken(StoreFault):
+    """Another entry lies where one of a ledger belongs: somebody tampered, or restored a backup."""
 
 
 class DuplicateKey(StoreFault):

@@ -45,6 +45,20 @@ class Image(NamedTuple):
     height: int
 
 
+class Consent(NamedTuple):
+    """What a user answered last about a purpose, and the ledger's entry of it.
+
+    `state` is GRANTED, DENIED or WITHDRAWN; `version` is that of the policy it was said to.
+    """
+
+    purpose: str
+    state: str
+    version: str
+    at: datetime
+    receipt: str
+    hash: str
+
+
 class FormerHandle(NamedTuple):
     """A handle that its last owner gave up and that still resolves `until` then."""
 
@@ -154,6 +168,11 @@ class User:
     country: str | None = stored("locale.country")
     locale: str | None = stored("locale.language")
     time_zone: str | None = stored("locale.timeZone")
+    consents: tuple[Consent, ...] = stored(
+        "consents.answers", lambda answers: tuple([Consent(**answer) for answer in answers]), ()
+    )
+    consent_head: Mapping[str, Any] | None = stored("consents.head")
+    consent_due: Document | None = stored("consents.due")
     follower_count: int = stored("counts.followers", default=0)
     following_count: int = stored("counts.following", default=0)
     archived_rev: int = stored("archivedRev", default=0)
@@ -260,6 +279,19 @@ class Edge(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPreferences:
+    """What a user set in a namespace, by the schema of that version; defaults are left out.
+
+    `operations` are the newest that wrote it.
+    """
+
+    values: Mapping[str, Any]
+    schema_version: int
+    rev: int
+    operations: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """A mutation that was begun under an idempotency key.
 
@@ -300,6 +332,16 @@ def attempt_from_document(document: Document) -> Attempt:
         started_at=document["startedAt"],
         new_id=document["newId"],
         outcome=document.get("outcome"),
+    )
+
+
+def preferences_from_document(document: Document) -> StoredPreferences:
+    """A `preferences` document as a record."""
+    return StoredPreferences(
+        values=document["values"],
+        schema_version=document["schemaVersion"],
+        rev=document["rev"],
+        operations=frozenset(document["operations"]),
     )
 
 

@@ -9,14 +9,17 @@ from pymongo import IndexModel
 from pymongo.monitoring import CommandListener
 
 from store.blocks import Blocks
+from store.chains import LedgerKey
 from store.changes import ChangeFeed
 from store.coalescing import CoalescedReads
+from store.consents import ConsentLedger
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
 from store.history import History
 from store.idempotency import Idempotency
 from store.keys import Keys
+from store.preferences import Preferences
 from store.revisions import Revisions
 from store.sealing import HeldKeys, KeyEncryption
 from store.users import Users
@@ -49,10 +52,16 @@ class Reader(Part, Protocol):
 class Store:
     """Users, what is theirs in other collections, and what changed.
 
-    Without `encryption` nothing personal can be sealed or opened.
+    Without `encryption` nothing personal can be sealed or opened, without `ledger_key` no consent
+    recorded.
     """
 
-    def __init__(self, database: Database, encryption: KeyEncryption | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        encryption: KeyEncryption | None = None,
+        ledger_key: LedgerKey | None = None,
+    ) -> None:
         self._database = database
         self.keys = Keys(database, encryption or HeldKeys({}))
         self.revisions = Revisions(database)
@@ -60,6 +69,8 @@ class Store:
         self.handles = Handles(database, self.users)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
+        self.consents = ConsentLedger(database, self.users, ledger_key)
+        self.preferences = Preferences(database)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
@@ -75,12 +86,13 @@ class Store:
         timeout_seconds: float = 5.0,
         listeners: Sequence[CommandListener] = (),
         encryption: KeyEncryption | None = None,
+        ledger_key: LedgerKey | None = None,
     ) -> "Store":
         """A store over a connection that is opened with its first use."""
         database = Database(
             uri, name, driver=driver, timeout_seconds=timeout_seconds, listeners=listeners
         )
-        return cls(database, encryption)
+        return cls(database, encryption, ledger_key)
 
     async def ensure_indexes(self) -> None:
         """Creates the indexes that are missing. Raises: StoreFault."""
@@ -121,11 +133,11 @@ class Store:
         await self._database.close()
 
     def _parts(self) -> tuple[Part, ...]:
-        return (*self._readers(), self.revisions, self.idempotency)
+        return (*self._readers(), self.revisions, self.idempotency, self.consents)
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
-        return (self.users, self.handles, self.keys, *edges)
+        return (self.users, self.handles, self.keys, self.preferences, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None

@@ -27,7 +27,10 @@ COUNT_OPERATIONS = 128
 """Operations remembered per user so that counting one of them twice has no effect."""
 
 COUNTED = "counts.operations"
-BOOKKEEPING = ("outbox", "archivedRev", COUNTED, "schemaVersion", "status.at")
+BOOKKEEPING = (
+    *("outbox", "archivedRev", COUNTED, "schemaVersion", "status.at"),
+    *("consents.head", "consents.due"),
+)
 """What only writers and watchers of one user look at."""
 UNSEARCHED = (*BOOKKEEPING, "nameKey")
 
@@ -49,6 +52,7 @@ class Users:
     indexes = (
         IndexModel("handle", name="handle"),
         IndexModel("nameKey", name="nameKey"),
+        IndexModel("consents.due.at", name="consents_due", sparse=True),
     )
 
     def __init__(self, database: Database, revisions: Revisions) -> None:
@@ -139,8 +143,10 @@ class Users:
             stored["nameKey"] = name_key(name, user.id) if name else None
         sets = {path: value for path, value in stored.items() if value}
         unsets = {path: "" for path, value in stored.items() if not value}
-        diff = sealed_diff(key, rev, diff_of(user, stored)) if key else None
-        revision = Revision(rev, event, operation, at, tuple(sorted(values)), author, diff)
+        told = {path: value for path, value in stored.items() if path not in BOOKKEEPING}
+        diff = sealed_diff(key, rev, diff_of(user, told)) if key else None
+        fields = tuple(sorted(name for name in values if PATHS[name] in told))
+        revision = Revision(rev, event, operation, at, fields, author, diff)
         change = await self._put(user, revision)
         change["$set"] = {**sets, "rev": rev, **change.get("$set", {})}
         if unsets:

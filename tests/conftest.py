@@ -14,6 +14,7 @@ from pymongo.monitoring import CommandListener
 
 from execution.strawberry_schema import Execution
 from server.settings import Settings
+from store.chains import LedgerKey
 from store.driver import DriverName
 from store.engine import start_engine
 from store.records import Document
@@ -27,6 +28,7 @@ pytest_plugins = ["tests.leaks"]
 RUN = f"usergraph_test_{uuid4().hex[:12]}"
 """What the databases' names begin with."""
 KEY_ENCRYPTION = HeldKeys({"test": bytes(range(32))})
+LEDGER_KEY = LedgerKey(bytes(range(32)))
 
 
 class Variant(NamedTuple):
@@ -152,6 +154,7 @@ async def store(
         timeout_seconds=20,
         listeners=[commands],
         encryption=KEY_ENCRYPTION,
+        ledger_key=LEDGER_KEY,
     )
     await store.ensure_indexes()
     yield store

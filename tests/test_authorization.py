@@ -380,7 +380,9 @@ def required_arguments(field: GraphQLField) -> str:
             ]
             inner = required or [next(iter(named.fields.items()))]
             return "{" + ", ".join(f"{name}: {value(f.type)}" for name, f in inner) + "}"
-        text = {"ID": f'"{new_id()}"', "String": '"some.body"'}.get(named.name, "{}")
+        text = {"ID": f'"{new_id()}"', "String": '"some.body"', "Boolean": "true"}.get(
+            named.name, "{}"
+        )
         return f"[{text}]" if "[" in str(type_) else text
 
     given = ", ".join(
@@ -551,11 +553,13 @@ def test_a_cell_is_as_the_rule_says() -> None:
     assert not AUTHORIZATION.allows("User.country", ViewerKind.STRANGER, read)
     assert AUTHORIZATION.allows("User.country", ViewerKind.SELF, frozenset())
     assert not AUTHORIZATION.allows("User.email", ViewerKind.SELF, read)
-    assert AUTHORIZATION.scopes_of(ViewerKind.SERVICE) == ["users:country:read", "users:register"]
+    assert AUTHORIZATION.scopes_of(ViewerKind.SERVICE) == [
+        *("users:consents:read", "users:consents:write", "users:country:read", "users:register"),
+    ]
     assert AUTHORIZATION.scopes_of(ViewerKind.ANONYMOUS) == []
-    assert AUTHORIZATION.seen_scopes == {"users:country:read"}
+    assert AUTHORIZATION.seen_scopes == {"users:consents:read", "users:country:read"}
     assert AUTHORIZATION.personal == {
-        "User.country",
+        *("User.country", "User.consents"),
         *(f"UserPrivate.{name}" for name in fields_of("UserPrivate")),
     }
 
@@ -605,7 +609,7 @@ EVERYBODY_BUT_SERVICES = Rule(EVERYBODY - {ViewerKind.SERVICE})
             ),
             "\n".join(
                 f"Viewer.{name}: expected one rule, for the field or for its type"
-                for name in ("user", "scopes", "blockedUsers")
+                for name in ("user", "scopes", "blockedUsers", "consents", "preferences")
             ),
         ),
         (

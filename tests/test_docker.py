@@ -172,6 +172,7 @@ def test_the_service_has_every_secret_that_is_mounted_and_a_key_to_seal_with() -
         "usergraph_token_jwks_file": "jwks",
         "usergraph_router_secrets_file": SECRET_FILE,
         "usergraph_key_encryption_keys_file": "key_encryption_keys",
+        "usergraph_ledger_key_file": "ledger_key",
     }
     assert sorted(named.values()) == sorted(service["secrets"]) == sorted(compose["secrets"])
 
@@ -186,8 +187,8 @@ def test_the_secret_that_is_made_is_sent_by_the_composer_and_taken_by_the_servic
     secret = tmp_path / "keys" / SECRET_FILE
     assert re.fullmatch(r"[\w-]{43}", secret.read_text())
     config = tmp_path / "supergraph.yaml"
-    keys = tmp_path / "keys" / "key_encryption_keys"
-    files = {"router_secrets_file": str(secret), "key_encryption_keys_file": str(keys)}
+    keys = {name: str(tmp_path / "keys" / name) for name in ("key_encryption_keys", "ledger_key")}
+    files = {"router_secrets_file": str(secret), **{f"{name}_file": keys[name] for name in keys}}
     with RunningServer(tmp_path / "data", **files) as server:
         written = (DOCKER / "supergraph" / "supergraph.yaml").read_text()
         written = written.replace("http://usergraph:8000/graphql", server.address)

@@ -145,6 +145,7 @@ def test_a_connection_string_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
 CANARIES = {
     "mongodb_uri": "mongodb://user:canary-of-the-database@db",
     "key_encryption_keys": "canary:Y2FuYXJ5LW9mLXRoZS1rZXktZW5jcnlwdGlvbi1rZXk=",
+    "ledger_key": "canary-of-the-consent-ledger-0123456789",
     "router_secrets": "canary-of-the-router-secret-0123456789",
     "router_hmac_keys": "canary-of-the-router-hmac-0123456789",
     "invalidation_key": "canary-of-the-invalidation",

@@ -1,0 +1,30 @@
+"""The ledger's key: from the settings or, in development, from DATA_DIR."""
+
+import secrets
+from pathlib import Path
+
+from server.keys import write_private
+from server.settings import PREFIX, Settings
+from store.chains import LedgerKey
+
+NEEDED = (
+    f"{PREFIX}LEDGER_KEY is needed where tokens come from an issuer: the consent ledger is sealed "
+    "with it, and cannot be checked without it"
+)
+
+
+def ledger_key_of(settings: Settings) -> LedgerKey:
+    """What names subjects and seals entries. Raises: OSError, ValueError when there is none."""
+    if settings.ledger_key is not None:
+        return LedgerKey(settings.ledger_key.get_secret_value().encode())
+    if settings.has_issuer:
+        raise ValueError(NEEDED)
+    return LedgerKey(_development_key(settings.data_dir).encode())
+
+
+def _development_key(directory: Path) -> str:
+    """The key of this data directory, made when there is none."""
+    path = directory / "development-ledger-key.txt"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text()
