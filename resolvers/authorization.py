@@ -129,6 +129,7 @@ AUTHORIZATION = Authorization(
         "Query.users": Rule(ANYBODY),
         "Query.searchUsers": Rule(ANYBODY),
         "Query.handleAvailability": Rule(ANYBODY),
+        "Query.userByContact": _for_services("users:contacts:lookup"),
         "Query._entities": Rule(ANYBODY),
         "Query._service": Rule(ANYBODY),
         "Mutation.registerUser": _for_services("users:register"),
@@ -139,6 +140,13 @@ AUTHORIZATION = Authorization(
         "Mutation.unfollow": _for_persons("me:follows:write"),
         "Mutation.block": _for_persons("me:blocks:write"),
         "Mutation.unblock": _for_persons("me:blocks:write"),
+        **{
+            f"Mutation.{name}": _for_persons("me:contacts:write")
+            for name in (
+                *("addContact", "verifyContact", "resendContactCode"),
+                *("changeContact", "removeContact", "makeContactPrimary"),
+            )
+        },
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
@@ -158,6 +166,9 @@ AUTHORIZATION = Authorization(
         "User.viewerRelation": Rule(PEOPLE),
         "User.country": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
+        ),
+        "User.contacts": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:contacts:read"}, personal=True
         ),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
@@ -184,6 +195,8 @@ AUTHORIZATION = Authorization(
             *("FollowPayload", "UnfollowPayload", "BlockPayload", "UnblockPayload"),
             *("DryRun", "PlannedChange", "UserError", "ValidationError", "NotFoundError"),
             *("ConflictError", "HandleTakenError", "TooSoonError", "NotAllowedError"),
+            *("Contact", "AddContactPayload", "VerifyContactPayload", "ResendContactCodePayload"),
+            *("ChangeContactPayload", "RemoveContactPayload", "MakeContactPrimaryPayload"),
             "IdempotencyError",
         }
     ),

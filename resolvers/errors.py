@@ -93,6 +93,8 @@ class DenialReason(StrEnum):
     BLOCKING = "BLOCKING"
     ACCOUNT_STATUS = "ACCOUNT_STATUS"
     NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
+    CONTACT_TAKEN = "CONTACT_TAKEN"
+    NOT_SET_UP = "NOT_SET_UP"
 
 
 @dataclass(kw_only=True)

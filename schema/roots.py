@@ -11,6 +11,7 @@ from resolvers.authorization import AUTHORIZATION
 from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
+from schema.contacts import ContactMutations, ContactQueries
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
@@ -21,12 +22,14 @@ from schema.users import UserQueries
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQueries, HandleQueries, ServiceQuery):
+class Query(UserQueries, HandleQueries, ContactQueries, ServiceQuery):
     """What can be asked."""
 
 
 @strawberry.type(description="What can be done; a mutation is null only together with an error.")
-class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+class Mutation(
+    ProfileMutations, HandleMutations, FollowMutations, BlockMutations, ContactMutations
+):
     """What can be done."""
 
 

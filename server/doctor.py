@@ -8,6 +8,7 @@ from server.app import utc_now
 from server.audit import AuditLog, UnusableAuditFile
 from server.explorer import BUNDLE
 from server.keys import UNREADABLE, keys_of, reason
+from server.senders import digest_keys_of, sender_of
 from server.settings import Settings
 from store.errors import StoreFault
 from store.store import Store
@@ -36,6 +37,7 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
             await _keys(settings),
             _router(settings),
             _audit(settings),
+            _contacts(settings),
             _explorer(settings),
             *[finding async for finding in _database(settings, store)],
         ]
@@ -75,6 +77,22 @@ def _audit(settings: Settings) -> Finding:
     except UnusableAuditFile as error:
         return Finding("audit", False, str(error), "see USERGRAPH_AUDIT_FILE")
     return Finding("audit", True, f"is added to {settings.audit_file}")
+
+
+def _contacts(settings: Settings) -> Finding:
+    advice = "see USERGRAPH_CONTACT_SENDER and USERGRAPH_CONTACT_INDEX_KEYS"
+    try:
+        has_keys = digest_keys_of(settings) is not None
+    except (OSError, ValueError) as error:
+        return Finding("contacts", False, str(error), advice)
+    has_sender = sender_of(settings) is not None
+    if has_keys is not has_sender:
+        missing = "keys" if has_sender else "sender"
+        return Finding("contacts", False, f"have no {missing}, and are refused", advice)
+    if not has_keys:
+        return Finding("contacts", True, "are not set up, and refused", advice)
+    kept = settings.contact_sender in (None, "mailbox")
+    return Finding("contacts", True, "wait in the mailbox" if kept else "get their messages")
 
 
 def _explorer(settings: Settings) -> Finding:

@@ -11,6 +11,7 @@ from pymongo.monitoring import CommandListener
 from store.blocks import Blocks
 from store.changes import ChangeFeed
 from store.coalescing import CoalescedReads
+from store.contacts import Contacts
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
@@ -20,6 +21,7 @@ from store.keys import Keys
 from store.revisions import Revisions
 from store.sealing import HeldKeys, KeyEncryption
 from store.users import Users
+from store.verifications import Verifications
 
 DROP_SECONDS = 0.05
 
@@ -58,6 +60,8 @@ class Store:
         self.revisions = Revisions(database)
         self.users = Users(database, self.revisions)
         self.handles = Handles(database, self.users)
+        self.contacts = Contacts(database, self.users)
+        self.verifications = Verifications(database)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
         self.idempotency = Idempotency(database)
@@ -121,11 +125,11 @@ class Store:
         await self._database.close()
 
     def _parts(self) -> tuple[Part, ...]:
-        return (*self._readers(), self.revisions, self.idempotency)
+        return (*self._readers(), self.revisions, self.idempotency, self.verifications)
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
-        return (self.users, self.handles, self.keys, *edges)
+        return (self.users, self.handles, self.keys, self.contacts, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None

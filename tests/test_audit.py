@@ -152,7 +152,8 @@ async def test_every_personal_field_is_noted(
     subgraph: Subgraph, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
-      country private { locale timeZone createdAt handleChangedAt formerHandles { until }
+      country contacts { id }
+      private { locale timeZone createdAt handleChangedAt formerHandles { until }
         history { edges { cursor } } }
     } }"""
     for _ in range(3):  # the third time by generated code
