@@ -5,12 +5,14 @@ from datetime import datetime
 from functools import cached_property
 
 from loaders.batch import BatchLoader
+from loaders.contacts import UserByContact, user_by_contact
 from loaders.handles import (
     HandleOwnerByHandle,
     UserByHandle,
     handle_owner_by_handle,
     user_by_handle,
 )
+from loaders.keys import DataKeyByUserId, data_key_by_user_id
 from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
 from loaders.preferences import PreferencesByKey, preferences_by_key
 from loaders.users import UserById, user_by_id
@@ -65,6 +67,16 @@ class Loaders:
     def preferences_by_key(self) -> PreferencesByKey:
         """(User, namespace) -> what is stored there."""
         return preferences_by_key(self._store)
+
+    @cached_property
+    def data_key_by_user_id(self) -> DataKeyByUserId:
+        """User's identifier -> data key."""
+        return data_key_by_user_id(self._store)
+
+    @cached_property
+    def user_by_contact(self) -> UserByContact:
+        """Digests of an address -> the user who verified it."""
+        return user_by_contact(self._store, self._user_parts)
 
     @cached_property
     def followers_page_by_key(self) -> PageByKey:

@@ -129,6 +129,7 @@ AUTHORIZATION = Authorization(
         "Query.users": Rule(ANYBODY),
         "Query.searchUsers": Rule(ANYBODY),
         "Query.handleAvailability": Rule(ANYBODY),
+        "Query.userByContact": _for_services("users:contacts:lookup"),
         "Query._entities": Rule(ANYBODY),
         "Query._service": Rule(ANYBODY),
         "Mutation.registerUser": _for_services("users:register"),
@@ -142,6 +143,13 @@ AUTHORIZATION = Authorization(
         "Mutation.recordConsent": _for_persons("me:consents:write"),
         "Mutation.recordConsentFor": _for_services("users:consents:write"),
         "Mutation.setPreferences": _for_persons("me:preferences:write"),
+        **{
+            f"Mutation.{name}": _for_persons("me:contacts:write")
+            for name in (
+                *("addContact", "verifyContact", "resendContactCode"),
+                *("changeContact", "removeContact", "makeContactPrimary"),
+            )
+        },
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
@@ -164,6 +172,9 @@ AUTHORIZATION = Authorization(
         ),
         "User.consents": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:consents:read"}, personal=True
+        ),
+        "User.contacts": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:contacts:read"}, personal=True
         ),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
@@ -194,6 +205,8 @@ AUTHORIZATION = Authorization(
             *("RecordConsentPayload", "RecordConsentForPayload", "SetPreferencesPayload"),
             *("DryRun", "PlannedChange", "UserError", "ValidationError", "NotFoundError"),
             *("ConflictError", "HandleTakenError", "TooSoonError", "NotAllowedError"),
+            *("Contact", "AddContactPayload", "VerifyContactPayload", "ResendContactCodePayload"),
+            *("ChangeContactPayload", "RemoveContactPayload", "MakeContactPrimaryPayload"),
             "IdempotencyError",
         }
     ),

@@ -94,6 +94,8 @@ class DenialReason(StrEnum):
     ACCOUNT_STATUS = "ACCOUNT_STATUS"
     NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
     CLIENT = "CLIENT"
+    CONTACT_TAKEN = "CONTACT_TAKEN"
+    NOT_SET_UP = "NOT_SET_UP"
 
 
 @dataclass(kw_only=True)

@@ -13,6 +13,7 @@ from resolvers.lists import Origin, cursor_to, place_of
 from resolvers.mutations import Control, FieldChange, Operation, Outcome, carry_out, change_user
 from resolvers.profiles import PROFILE_CHANGED
 from resolvers.request import Request
+from resolvers.sealed_contacts import opened
 from resolvers.sealing import opened_value
 from resolvers.visibility import SeenPrivate, SeenUser
 from store.diffs import Diff, before, fields_of, opened_diff
@@ -207,8 +208,13 @@ def _field_changes(user: User, diff: Diff, key: DataKey | None) -> list[FieldCha
     return [
         FieldChange(
             name,
-            opened_value(name, getattr(earlier, name), key),
-            opened_value(name, getattr(later, name), key),
+            _shown(name, getattr(earlier, name), key),
+            _shown(name, getattr(later, name), key),
         )
         for name in sorted(fields_of(diff))
     ]
+
+
+def _shown(name: str, stored: Any, key: DataKey | None) -> Any:
+    """The value of an attribute as its owner sees it."""
+    return opened(key, stored) if name == "contacts" else opened_value(name, stored, key)

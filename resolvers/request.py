@@ -11,9 +11,11 @@ from resolvers.caching import CacheTags
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.namespaces import Namespaces, shipped_namespaces
 from resolvers.purposes import Purposes, shipped_purposes
+from resolvers.senders import Sender
 from resolvers.viewer import Viewer as Viewer
 from resolvers.visibility import SeenUsers
 from store.coalescing import Parts
+from store.digests import DigestKeys
 from store.store import Store
 
 
@@ -37,6 +39,7 @@ class Request:
     `cache_tags` is there when somebody wants to know them. `needs` are the attributes of users that
     the operation looks at (`schema.users.needs_of`); without, whole users are read. `purpose`
     is what personal data of others is read for; `audit` writes down that it was.
+    Contacts need `digest_keys`, and a `sender` for the codes that verify them.
     """
 
     viewer: Viewer | None
@@ -48,6 +51,8 @@ class Request:
     purpose: str | None = None
     audit: Audit | None = None
     authorization: Authorization = AUTHORIZATION
+    digest_keys: DigestKeys | None = None
+    sender: Sender | None = None
     trail: Trail = field(init=False)
     loaders: Loaders = field(init=False)
     users: SeenUsers = field(init=False)
@@ -79,6 +84,8 @@ class Request:
             purpose=self.purpose,
             audit=self.audit,
             authorization=self.authorization,
+            digest_keys=self.digest_keys,
+            sender=self.sender,
         )
 
     def require_user(self, field: str) -> str:

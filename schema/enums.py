@@ -11,6 +11,7 @@ from resolvers.consents import ConsentState as ConsentStates
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
+from store.records import ContactKind as ContactKinds
 from store.records import Status
 
 E = TypeVar("E", bound=Enum)
@@ -51,6 +52,8 @@ _describe(
         DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
         DenialReason.NOTHING_TO_UNDO: "The last change is none that its owner can take back.",
         DenialReason.CLIENT: "It is for other clients than the one that asks.",
+        DenialReason.CONTACT_TAKEN: "The address belongs to another account.",
+        DenialReason.NOT_SET_UP: "This server lacks what it takes.",
     },
 )
 
@@ -64,6 +67,17 @@ _describe(
         AuthorKind.STAFF: "Staff.",
         AuthorKind.SERVICE: "Another subgraph or a job, in its own name.",
         AuthorKind.UNKNOWN: "It was not kept.",
+    },
+)
+
+ContactKind = ContactKinds
+_describe(
+    ContactKind,
+    "ContactKind",
+    "What an address is of.",
+    {
+        ContactKind.EMAIL: "A mailbox.",
+        ContactKind.PHONE: "A telephone, by its international number.",
     },
 )
 

@@ -12,6 +12,7 @@ from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
 from schema.consents import ConsentMutations
+from schema.contacts import ContactMutations, ContactQueries
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
@@ -23,7 +24,7 @@ from schema.users import UserQueries
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQueries, HandleQueries, ServiceQuery):
+class Query(UserQueries, HandleQueries, ContactQueries, ServiceQuery):
     """What can be asked."""
 
 
@@ -35,6 +36,7 @@ class Mutation(
     BlockMutations,
     ConsentMutations,
     PreferencesMutations,
+    ContactMutations,
 ):
     """What can be done."""
 

@@ -16,6 +16,7 @@ from execution import PreparedOperation, by_class
 from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.consents import consents_of
+from resolvers.contacts import contacts_of
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
 from resolvers.history import as_of as seen_as_of
@@ -23,8 +24,9 @@ from resolvers.history import history as resolved_history
 from resolvers.lists import Page
 from resolvers.preferences import Preferences, preferences_of
 from resolvers.request import Request
+from resolvers.sealed_contacts import OpenContact
 from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
-from schema.enums import AccountStatus
+from schema.enums import AccountStatus, ContactKind
 from schema.history import ChangeConnection
 from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
@@ -82,6 +84,23 @@ class FormerHandle:
 
     handle: str = strawberry.field(description="The handle.")
     until: datetime = strawberry.field(description="When others may have it.")
+
+
+@strawberry.type(description="An address at which a user can be reached.")
+class Contact:
+    """An address at which a user can be reached; read from an `OpenContact`."""
+
+    id: ID = strawberry.field(description="Names the contact in mutations.")
+    kind: ContactKind = strawberry.field(description="What the address is of.")
+    value: str = strawberry.field(description="The address, as it is written to.")
+    masked: str = strawberry.field(description="Enough of it to recognise one's own.")
+    verified_at: datetime | None = strawberry.field(
+        description="When a code that was sent there came back; null while none has."
+    )
+    primary: bool = strawberry.field(description="Whether it is the one of its kind to write to.")
+    pending: str | None = strawberry.field(
+        description="The address that takes its place once it is verified."
+    )
 
 
 @strawberry.type(description="What only the owner of an account sees.")
@@ -225,6 +244,17 @@ class User:
         return list(map(Consent.of, found))
 
     @strawberry.field(
+        graphql_type=list[Contact] | None,
+        description="Where the user can be reached, for the owner and services.",
+    )
+    @staticmethod
+    async def contacts(
+        user: strawberry.Parent[SeenUser], info: Ask
+    ) -> Sequence[OpenContact] | None:
+        """Where the user can be reached."""
+        return await contacts_of(info.context, user)
+
+    @strawberry.field(
         graphql_type=UserPrivate | None,
         description="What only the owner of the account sees; else null.",
     )
@@ -245,6 +275,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "following": frozenset(),
     "viewerRelation": frozenset({"status"}),
     "consents": frozenset({"consents"}),
+    "contacts": frozenset({"contacts"}),
     "private": PRIVATE_PARTS,
 }
 """The attributes of the record that each field of User is made of."""

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from pipelines.repair import repair_forever
 from resolvers.caching import CacheTags
 from resolvers.request import Request, Viewer
+from resolvers.senders import Sender
 from schema.caching import VARY
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
@@ -31,10 +32,12 @@ from server.exchanges import Exchanges
 from server.explorer import Session, explorer_routes
 from server.http import GraphQLEndpoint
 from server.identity import Identity
+from server.mailbox import Mailbox
 from server.manifests import read_manifest
 from server.operations import Operations
 from server.rates import RateLimits
 from server.router import headers_of_router, router_of, router_only_of
+from server.senders import digest_keys_of, sender_of
 from server.settings import Settings
 from server.streams import Streams
 from server.websocket import WebSocketEndpoint
@@ -89,7 +92,8 @@ def create_app(
         settings.federation_profile, execution=settings.execution, limits=settings.limits
     )
     audit = AuditLog(settings.audit_file, now)
-    make_request = _requests_of(settings, store, now, audit)
+    sender = sender_of(settings)
+    make_request = _requests_of(settings, store, now, audit, sender)
     documents = documents_of(settings, schema)
     operations = Operations(
         schema,
@@ -138,6 +142,7 @@ def create_app(
         Route("/health/live", _live),
         Route("/health/ready", partial(_ready, store, identity)),
         *(explorer_routes(session) if session else ()),
+        *([sender.route] if isinstance(sender, Mailbox) and settings.serves_mailbox else ()),
     ]
     paths = [route.path for route in routes if isinstance(route, Route)]
     exchanges = Exchanges(paths, logger, settings.access_log)
@@ -156,10 +161,14 @@ def documents_of(settings: Settings, schema: FederatedSchema) -> Documents:
 
 
 def _requests_of(
-    settings: Settings, store: Store, now: Callable[[], datetime], audit: AuditLog
+    settings: Settings,
+    store: Store,
+    now: Callable[[], datetime],
+    audit: AuditLog,
+    sender: Sender | None,
 ) -> Callable[..., Request]:
     """What makes a request of a viewer, with what its operation needs and is for."""
-    policy = settings.policy
+    policy, digest_keys = settings.policy, digest_keys_of(settings)
 
     def make_request(
         viewer: Viewer | None, needs: Parts = None, purpose: str | None = None
@@ -173,6 +182,8 @@ def _requests_of(
             needs=needs,
             purpose=purpose,
             audit=audit.write,
+            digest_keys=digest_keys,
+            sender=sender,
         )
 
     return make_request

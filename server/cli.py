@@ -14,6 +14,7 @@ import typer
 
 from loaders.loaders import Loaders
 from pipelines.consents import Verification, problem_of_receipt, verify
+from pipelines.contacts import Reindexed, reindex
 from pipelines.invalidation import Routers, invalidate_forever
 from pipelines.keys import rewrap_all
 from resolvers.authorization import AUTHORIZATION
@@ -40,8 +41,10 @@ from server.plan import NotPlanned, plan_lines, variables_of
 from server.published import NotPublished, one_line, published_sdl, sdl_in_file, without_credentials
 from server.running import run_server
 from server.samples import prepare, write_samples
+from server.senders import digest_keys_of
 from server.settings import Settings, SettingsError, load_settings
 from server.tokens import KNOWN_SCOPES, TOKEN_DAYS, development_token, offered_tokens
+from store.digests import DigestKeys
 from store.engine import EngineFault, start_engine
 from store.errors import StoreFault
 from store.ids import PATTERN as ID
@@ -64,6 +67,8 @@ ProfileOption = Annotated[
 ]
 schema_app = typer.Typer(help="The schema of the subgraph.", no_args_is_help=True)
 app.add_typer(schema_app, name="schema")
+contacts_app = typer.Typer(help="The index of contacts.", no_args_is_help=True)
+app.add_typer(contacts_app, name="contacts")
 keys_app = typer.Typer(help="The keys that wrap the users' data keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 consents_app = typer.Typer(help="The ledger of consents.", no_args_is_help=True)
@@ -79,6 +84,7 @@ def serve() -> None:
     listening = _listen(settings)
     port = listening.getsockname()[1]
     identity, tokens = _identity(settings)
+    _index_keys(settings)
     token = tokens[0].token if tokens else None
     with _store(settings, keep_running=True) as open_store:
         asyncio.run(prepare(open_store, with_samples=settings.mongodb_uri is None))
@@ -224,6 +230,27 @@ def keys_rewrap() -> None:
 
     with _store(_settings()) as open_store:
         print(f"{asyncio.run(rewrap(open_store()))} data keys were wrapped anew.")
+
+
+@contacts_app.command("reindex")
+def contacts_reindex() -> None:
+    """Write the index of contacts anew with the newest key, so that older ones may go."""
+    settings = _settings()
+    keys = _index_keys(settings)
+    if keys is None:
+        _fail("Set USERGRAPH_CONTACT_INDEX_KEYS to the keys of the index: see docs/contacts.md.")
+
+    async def run(store: Store) -> Reindexed:
+        try:
+            return await reindex(
+                store, keys, utc_now, lambda done: print(f"{done.seen} so far", flush=True)
+            )
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        done = asyncio.run(run(open_store()))
+    print(f"{done.copied} rows were copied, {done.deleted} deleted, {done.left} left.")
 
 
 @consents_app.command("verify")
@@ -400,6 +427,14 @@ def _identity(settings: Settings) -> tuple[Identity, list[OfferedToken]]:
         return identity_of(settings), offered_tokens(settings)
     except (OSError, ValueError) as error:
         _fail(f"The keys that verify tokens cannot be used: {error}")
+
+
+def _index_keys(settings: Settings) -> DigestKeys | None:
+    """The keys of the index of contacts, where there are any."""
+    try:
+        return digest_keys_of(settings)
+    except (OSError, ValueError) as error:
+        _fail(f"The keys of the index of contacts cannot be used: {error}")
 
 
 def _user_id(settings: Settings, user: str) -> str:

@@ -10,6 +10,7 @@ from server.app import utc_now
 from server.audit import AuditLog, UnusableAuditFile
 from server.explorer import BUNDLE
 from server.keys import UNREADABLE, keys_of, reason
+from server.senders import digest_keys_of, sender_of
 from server.settings import Settings
 from store.errors import StoreFault
 from store.store import Store
@@ -39,6 +40,7 @@ async def examine(settings: Settings, store: Store) -> list[Finding]:
             _router(settings),
             _audit(settings),
             _registries(settings),
+            _contacts(settings),
             _explorer(settings),
             *[finding async for finding in _database(settings, store)],
         ]
@@ -90,6 +92,22 @@ def _registries(settings: Settings) -> Finding:
     is_sample = settings.purposes is None or settings.preferences is None
     advice = "set USERGRAPH_PURPOSES and USERGRAPH_PREFERENCES to yours" if is_sample else ""
     return Finding("purposes and preferences", True, found, advice)
+
+
+def _contacts(settings: Settings) -> Finding:
+    advice = "see USERGRAPH_CONTACT_SENDER and USERGRAPH_CONTACT_INDEX_KEYS"
+    try:
+        has_keys = digest_keys_of(settings) is not None
+    except (OSError, ValueError) as error:
+        return Finding("contacts", False, str(error), advice)
+    has_sender = sender_of(settings) is not None
+    if has_keys is not has_sender:
+        missing = "keys" if has_sender else "sender"
+        return Finding("contacts", False, f"have no {missing}, and are refused", advice)
+    if not has_keys:
+        return Finding("contacts", True, "are not set up, and refused", advice)
+    kept = settings.contact_sender in (None, "mailbox")
+    return Finding("contacts", True, "wait in the mailbox" if kept else "get their messages")
 
 
 def _explorer(settings: Settings) -> Finding:

@@ -80,7 +80,7 @@ def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRout
 
     async def session_json(request: Request) -> Response:
         # A website whose name is made to lead to this machine (DNS rebinding) learns no token.
-        content = shown if _names_this_machine(request) else without_tokens
+        content = shown if names_this_machine(request) else without_tokens
         return JSONResponse(content, headers=_headers("no-store"))
 
     return [
@@ -90,7 +90,8 @@ def explorer_routes(session: Session, *, bundle: Path = BUNDLE) -> list[BaseRout
     ]
 
 
-def _names_this_machine(request: Request) -> bool:
+def names_this_machine(request: Request) -> bool:
+    """Whether the request names the server as somebody on this machine does."""
     try:
         host = urlsplit(f"//{request.headers.get('host', '')}").hostname
     except ValueError:

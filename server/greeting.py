@@ -24,6 +24,8 @@ def greeting(settings: Settings, address: str, token: str | None) -> str:
     lines = [f"\nUsergraph answers at {address}"]
     if settings.serves_explorer:
         lines.append(f"Explore it at      {address.removesuffix('graphql')}")
+    if settings.serves_mailbox:
+        lines.append(f"Messages wait at   {address.removesuffix('graphql')}mailbox")
     if token is not None:
         queries = [QUERY] if settings.knows_router else [QUERY, ROUTER_QUERY]
         lines += _samples(settings.data_dir, address, token, queries)

@@ -382,6 +382,21 @@ class Settings(BaseSettings):
         description="Folder of the namespaces of preferences, as in docs/preferences.md; "
         "without it samples.",
     )
+    contact_sender: str | None = Field(
+        None,
+        description="Who takes the messages that verify contacts: an https address, or http on "
+        "this machine; mailbox keeps them for the page /mailbox, which is the default with the "
+        "development key.",
+    )
+    contact_sender_key: SecretStr | None = Field(
+        None, description="The bearer token that CONTACT_SENDER expects."
+    )
+    contact_index_keys: KeyList = Field(
+        (),
+        description="The keys of the index of contacts, each as name:base64 of 32 bytes, separated "
+        "by commas or spaces, the newest last; without, contacts work with the development key "
+        "alone.",
+    )
 
     handle_cooldown_days: float = Field(
         30,
@@ -432,7 +447,20 @@ class Settings(BaseSettings):
             raise ValueError("Expected 32 to 512 printable ASCII characters")
         return value
 
-    @field_validator("invalidation_key")
+    @field_validator("contact_sender")
+    @classmethod
+    def _takes_messages(cls, sender: str | None, others: ValidationInfo) -> str | None:
+        """Refuses to send codes where others read them."""
+        issuer = others.data.get("token_jwks_file") or others.data.get("token_jwks_url")
+        if sender == "mailbox" and issuer:
+            raise ValueError("Expected an address where tokens come from an issuer")
+        if sender not in (None, "mailbox"):
+            address = parse_address(sender)
+            if address.scheme != "https" and not is_this_machine(address.host.strip("[]")):
+                raise ValueError("Expected https, or http on this machine")
+        return sender
+
+    @field_validator("invalidation_key", "contact_sender_key")
     @classmethod
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
         """Refuses what no header can carry."""
@@ -491,6 +519,14 @@ class Settings(BaseSettings):
     def knows_router(self) -> bool:
         """Whether a router can prove itself."""
         return bool(self.router_secrets or self.router_hmac_keys)
+
+    @property
+    def serves_mailbox(self) -> bool:
+        """Whether messages are kept for a page that only this machine can reach."""
+        is_kept = self.contact_sender == "mailbox" or (
+            self.contact_sender is None and not self.has_issuer
+        )
+        return is_kept and self.is_local
 
     @property
     def serves_explorer(self) -> bool:

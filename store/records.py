@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +26,13 @@ class Status(StrEnum):
     ERASURE_SCHEDULED = "ERASURE_SCHEDULED"
     ERASED = "ERASED"
     MERGED = "MERGED"
+
+
+class ContactKind(StrEnum):
+    """What an address is of."""
+
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
 
 
 STATUSES: Mapping[str, Status] = {status.value: status for status in Status}
@@ -71,6 +79,23 @@ class Author(NamedTuple):
 
     user_id: str | None
     client_id: str
+
+
+class Contact(NamedTuple):
+    """An address of a user, sealed with the user's data key.
+
+    `claim` names the row of the registry that leads here; only a verified one has it. `pending` is
+    the address that takes its place once it is verified.
+    """
+
+    id: str
+    kind: str
+    sealed: bytes
+    added_at: datetime
+    verified_at: datetime | None = None
+    primary: bool | None = None
+    claim: str | None = None
+    pending: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +198,7 @@ class User:
     )
     consent_head: Mapping[str, Any] | None = stored("consents.head")
     consent_due: Document | None = stored("consents.due")
+    contacts: tuple[Contact, ...] = stored("contacts", lambda contacts: _contacts(contacts), ())
     follower_count: int = stored("counts.followers", default=0)
     following_count: int = stored("counts.following", default=0)
     archived_rev: int = stored("archivedRev", default=0)
@@ -256,7 +282,7 @@ def to_stored(value: Any) -> Any:
     """An attribute's value as stored: its parts become sub-documents without what is missing."""
     if isinstance(value, tuple):
         return [
-            {name: value for name, value in part._asdict().items() if value is not None}
+            {_camel(name): value for name, value in part._asdict().items() if value is not None}
             for part in value
         ]
     return value
@@ -268,6 +294,24 @@ class HandleClaim(NamedTuple):
     handle: str
     user_id: str | None
     claimed_at: datetime
+
+
+class ContactClaim(NamedTuple):
+    """A row of the registry of contacts; `claim` names it in the user's document too."""
+
+    digest: str
+    user_id: str
+    claim: str
+    claimed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A code that was sent, as its digest; `used_by` is the operation that it was good for."""
+
+    code: str
+    tries: int
+    used_by: str | None
 
 
 class Edge(NamedTuple):
@@ -324,6 +368,18 @@ def handle_claim_from_document(document: Document) -> HandleClaim:
     return HandleClaim(document["_id"], document.get("userId"), document["claimedAt"])
 
 
+def contact_claim_from_document(document: Document) -> ContactClaim:
+    """A `contact_index` document as a record."""
+    return ContactClaim(
+        document["_id"], document["userId"], document["claim"], document["claimedAt"]
+    )
+
+
+def verification_from_document(document: Document) -> Verification:
+    """A `verifications` document of an address as a record."""
+    return Verification(document["code"], document["tries"], document.get("usedBy"))
+
+
 def attempt_from_document(document: Document) -> Attempt:
     """An `idempotency` document as a record."""
     return Attempt(
@@ -362,6 +418,31 @@ def _links(links: Sequence[Document]) -> tuple[Link, ...]:
 
 def _former_handles(formers: Sequence[Document]) -> tuple[FormerHandle, ...]:
     return tuple([FormerHandle(former["handle"], former["until"]) for former in formers])
+
+
+def _contacts(contacts: Sequence[Document]) -> tuple[Contact, ...]:
+    return tuple(
+        [
+            Contact(
+                contact["id"],
+                contact["kind"],
+                bytes(contact["sealed"]),
+                contact["addedAt"],
+                contact.get("verifiedAt"),
+                contact.get("primary"),
+                contact.get("claim"),
+                contact.get("pending"),
+            )
+            for contact in contacts
+        ]
+    )
+
+
+@cache
+def _camel(name: str) -> str:
+    """An attribute's name as documents have it."""
+    head, *others = name.split("_")
+    return head + "".join(map(str.capitalize, others))
 
 
 def _with_values(document: Document, values: Mapping[str, Any]) -> Document:

@@ -13,6 +13,7 @@ from store.chains import LedgerKey
 from store.changes import ChangeFeed
 from store.coalescing import CoalescedReads
 from store.consents import ConsentLedger
+from store.contacts import Contacts
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
@@ -23,6 +24,7 @@ from store.preferences import Preferences
 from store.revisions import Revisions
 from store.sealing import HeldKeys, KeyEncryption
 from store.users import Users
+from store.verifications import Verifications
 
 DROP_SECONDS = 0.05
 
@@ -67,6 +69,8 @@ class Store:
         self.revisions = Revisions(database)
         self.users = Users(database, self.revisions)
         self.handles = Handles(database, self.users)
+        self.contacts = Contacts(database, self.users)
+        self.verifications = Verifications(database)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
         self.consents = ConsentLedger(database, self.users, ledger_key)
@@ -133,11 +137,12 @@ class Store:
         await self._database.close()
 
     def _parts(self) -> tuple[Part, ...]:
-        return (*self._readers(), self.revisions, self.idempotency, self.consents)
+        others = (self.revisions, self.idempotency, self.verifications, self.consents)
+        return (*self._readers(), *others)
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
-        return (self.users, self.handles, self.keys, self.preferences, *edges)
+        return (self.users, self.handles, self.keys, self.contacts, self.preferences, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None

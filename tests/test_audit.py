@@ -152,7 +152,7 @@ async def test_every_personal_field_is_noted(
     subgraph: Subgraph, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
-      country consents { state }
+      country consents { state } contacts { id }
       private { locale timeZone createdAt handleChangedAt formerHandles { until }
         history { edges { cursor } } }
     } }"""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvers import consents, handles, profiles
+from resolvers import consents, contacts, handles, profiles
 from resolvers.errors import (
     REFUSALS,
     Forbidden,
@@ -29,6 +29,8 @@ def test_every_code_and_event_is_documented() -> None:
     codes |= {error.code for error in ACCESS}
     events = {handles.HANDLE_CHANGED, profiles.REGISTERED, profiles.PROFILE_CHANGED}
     events |= {consents.CONSENT_RECORDED}
+    events |= {contacts.ADDED, contacts.CHANGED, contacts.VERIFIED, contacts.REMOVED}
+    events |= {contacts.MADE_PRIMARY}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])
     for pattern in (r'"code": "([A-Z_]+)"', r'code = "([A-Z_]+)"', r'\d{3},\s*"([A-Z_]+)"'):

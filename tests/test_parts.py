@@ -16,6 +16,7 @@ SELECTIONS = {
     "following": "following { edges { node { id } } pageInfo { endCursor } }",
     "viewerRelation": "viewerRelation { isSelf canFollow }",
     "consents": "consents { purpose state }",
+    "contacts": "contacts { value }",
     "private": "private { locale timeZone createdAt handleChangedAt formerHandles { handle } }",
 }
 SCHEMA = build_schema()

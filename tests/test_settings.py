@@ -149,6 +149,8 @@ CANARIES = {
     "router_secrets": "canary-of-the-router-secret-0123456789",
     "router_hmac_keys": "canary-of-the-router-hmac-0123456789",
     "invalidation_key": "canary-of-the-invalidation",
+    "contact_sender_key": "canary-of-the-sender",
+    "contact_index_keys": "canary:Y2FuYXJ5LW9mLXRoZS1pbmRleC1vZi1jb250YWN0cyE=",
 }
 OTHER = "another-value-of-the-router-0123456789"
 
