@@ -11,6 +11,7 @@ from loaders.handles import (
     handle_owner_by_handle,
     user_by_handle,
 )
+from loaders.households import HouseholdById, household_by_id
 from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
 from loaders.users import UserById, user_by_id
 from store.coalescing import Parts
@@ -59,6 +60,11 @@ class Loaders:
     def user_by_handle(self) -> UserByHandle:
         """Handle -> the user whom it leads to."""
         return user_by_handle(self.handle_owner_by_handle, self._now)
+
+    @cached_property
+    def household_by_id(self) -> HouseholdById:
+        """Identifier -> household."""
+        return household_by_id(self._store)
 
     @cached_property
     def followers_page_by_key(self) -> PageByKey:

@@ -139,6 +139,12 @@ AUTHORIZATION = Authorization(
         "Mutation.unfollow": _for_persons("me:follows:write"),
         "Mutation.block": _for_persons("me:blocks:write"),
         "Mutation.unblock": _for_persons("me:blocks:write"),
+        "Mutation.recordBillingEvent": _for_services("users:billing:write"),
+        "Mutation.grantPromotion": _for_services("users:promotions:write"),
+        "Mutation.inviteToHousehold": _for_persons("me:household:write"),
+        "Mutation.acceptHouseholdInvitation": _for_persons("me:household:write"),
+        "Mutation.leaveHousehold": _for_persons("me:household:write"),
+        "Mutation.removeFromHousehold": _for_persons("me:household:write"),
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
@@ -159,6 +165,10 @@ AUTHORIZATION = Authorization(
         "User.country": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
         ),
+        "User.tier": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:tier:read"}, personal=True),
+        "User.entitlements": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:entitlements:read"}, personal=True
+        ),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
         "UserPrivate.timeZone": Rule(OWNER, personal=True),
@@ -169,6 +179,9 @@ AUTHORIZATION = Authorization(
         "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.subscription": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.entitlements": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.household": Rule(frozenset({ViewerKind.SELF})),
         "ProfileChange.rev": Rule(EVERYBODY),
         "ProfileChange.at": Rule(EVERYBODY),
         "ProfileChange.fields": Rule(EVERYBODY),
@@ -185,6 +198,16 @@ AUTHORIZATION = Authorization(
             *("DryRun", "PlannedChange", "UserError", "ValidationError", "NotFoundError"),
             *("ConflictError", "HandleTakenError", "TooSoonError", "NotAllowedError"),
             "IdempotencyError",
+            *(
+                "SubscriptionStatus",
+                "Entitlement",
+                "Household",
+                "HouseholdMember",
+                "HouseholdInvitation",
+            ),
+            *("RecordBillingEventPayload", "GrantPromotionPayload", "InviteToHouseholdPayload"),
+            *("AcceptHouseholdInvitationPayload", "LeaveHouseholdPayload"),
+            "RemoveFromHouseholdPayload",
         }
     ),
 )

@@ -8,6 +8,7 @@ from loaders.loaders import Loaders
 from resolvers.audit import Audit, Trail
 from resolvers.authorization import AUTHORIZATION, SERVICES, Authorization, kind_of
 from resolvers.caching import CacheTags
+from resolvers.catalogue import Catalogue, default_catalogue
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.viewer import Viewer as Viewer
 from resolvers.visibility import SeenUsers
@@ -24,6 +25,7 @@ class Policy:
     max_entities: int = 1000
     operation_timeout: timedelta = timedelta(seconds=10)
     purpose_required: bool = False
+    catalogue: Catalogue = field(default_factory=default_catalogue)
 
 
 @dataclass

@@ -62,11 +62,16 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.followers": 0,
     "User.following": 0,
     "User.viewerRelation": 0,
+    "User.tier": 0,
+    "User.entitlements": 0,
     "UserPrivate.formerHandles": PROFILE_SECONDS,
     "Viewer.user": PROFILE_SECONDS,
     "Viewer.blockedUsers": 0,
+    "Viewer.subscription": 0,
+    "Viewer.entitlements": 0,
+    "Viewer.household": 0,
 }
-"""The hints, in seconds. Lists and relations are 0: they change without a revision."""
+"""The hints, in seconds. Lists, relations and tiers are 0: they change without a revision."""
 
 PRIVATE_ROOTS = frozenset({"Query.viewer"})
 

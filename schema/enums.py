@@ -7,10 +7,15 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from resolvers.entitlements import EntitlementSource as EntitlementSources
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
+from resolvers.households import HouseholdRole as HouseholdRoles
+from resolvers.tiers import TierState as TierStates
 from store.records import Status
+from store.tiers import BillingKind as BillingKinds
+from store.tiers import Tier
 
 E = TypeVar("E", bound=Enum)
 
@@ -49,6 +54,10 @@ _describe(
         DenialReason.BLOCKING: "The viewer blocks the other user.",
         DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
         DenialReason.NOTHING_TO_UNDO: "The last change is none that its owner can take back.",
+        DenialReason.TIER: "The tier that holds does not permit it.",
+        DenialReason.HOUSEHOLD_FULL: "Every seat of the household is taken.",
+        DenialReason.HOUSEHOLD_MANAGER: "It is for a manager, or for all but the manager.",
+        DenialReason.OTHER_HOUSEHOLD: "The viewer is in another household.",
     },
 )
 
@@ -60,6 +69,7 @@ _describe(
     {
         AuthorKind.SELF: "The user.",
         AuthorKind.STAFF: "Staff.",
+        AuthorKind.MANAGER: "The manager of the household that the user was in.",
         AuthorKind.SERVICE: "Another subgraph or a job, in its own name.",
         AuthorKind.UNKNOWN: "It was not kept.",
     },
@@ -76,5 +86,74 @@ _describe(
         HandleState.COOLDOWN: "Somebody gave it up not long ago.",
         HandleState.RESERVED: "It is kept for the service itself.",
         HandleState.INVALID: "It does not look like a handle.",
+    },
+)
+
+SubscriptionTier = Tier
+_describe(
+    SubscriptionTier,
+    "SubscriptionTier",
+    "What a subscription is to.",
+    {
+        SubscriptionTier.FREE: "Nothing that is paid for.",
+        SubscriptionTier.PREMIUM_STUDENT: "For one person who studies.",
+        SubscriptionTier.PREMIUM_INDIVIDUAL: "For one person.",
+        SubscriptionTier.PREMIUM_DUO: "For a household of two.",
+        SubscriptionTier.PREMIUM_FAMILY: "For a household of six.",
+    },
+)
+
+TierState = TierStates
+_describe(
+    TierState,
+    "TierState",
+    "Where a subscription is in its life.",
+    {
+        TierState.TRIAL: "It is being tried.",
+        TierState.ACTIVE: "It is paid.",
+        TierState.GRACE: "It goes on for a while although it was not paid.",
+        TierState.CANCELLED: "It goes on until what was paid for is over.",
+        TierState.EXPIRED: "It is over.",
+    },
+)
+
+BillingKind = BillingKinds
+_describe(
+    BillingKind,
+    "BillingKind",
+    "What billing says happened to a subscription.",
+    {
+        BillingKind.TRIAL_STARTED: "It may be tried until `trialEndsAt`.",
+        BillingKind.STARTED: "It is paid until `periodEnd`.",
+        BillingKind.RENEWED: "It is paid for one more period, until `periodEnd`.",
+        BillingKind.CHANGED: "It is to another tier, paid until `periodEnd`.",
+        BillingKind.PAYMENT_FAILED: "It was not paid, and goes on until `graceEndsAt`.",
+        BillingKind.CANCELLED: "It will not be renewed, and ends with `periodEnd`.",
+        BillingKind.ENDED: "It is over at once.",
+    },
+)
+
+EntitlementSource = EntitlementSources
+_describe(
+    EntitlementSource,
+    "EntitlementSource",
+    "Where the value of an entitlement comes from.",
+    {
+        EntitlementSource.TIER: "The user's own tier, or what everybody has.",
+        EntitlementSource.HOUSEHOLD: "The tier of the household's manager.",
+        EntitlementSource.TRIAL: "A tier that the user tries.",
+        EntitlementSource.PROMOTION: "A promotion that the user was granted.",
+        EntitlementSource.REGION: "The country of the account, which permits no more.",
+    },
+)
+
+HouseholdRole = HouseholdRoles
+_describe(
+    HouseholdRole,
+    "HouseholdRole",
+    "What somebody is in a household.",
+    {
+        HouseholdRole.MANAGER: "Pays for the tier, invites and removes.",
+        HouseholdRole.MEMBER: "Has a seat.",
     },
 )

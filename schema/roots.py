@@ -14,9 +14,11 @@ from schema.changes import ChangeSubscriptions
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
+from schema.households import HouseholdMutations
 from schema.mutations import ERROR_TYPES
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
+from schema.tiers import TierMutations
 from schema.users import UserQueries
 
 
@@ -26,7 +28,14 @@ class Query(UserQueries, HandleQueries, ServiceQuery):
 
 
 @strawberry.type(description="What can be done; a mutation is null only together with an error.")
-class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+class Mutation(
+    ProfileMutations,
+    HandleMutations,
+    FollowMutations,
+    BlockMutations,
+    TierMutations,
+    HouseholdMutations,
+):
     """What can be done."""
 
 

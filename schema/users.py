@@ -15,14 +15,19 @@ from strawberry.utils.str_converters import to_camel_case
 from execution import PreparedOperation, by_class
 from resolvers import lists
 from resolvers import users as resolvers
+from resolvers.entitlements import Entitlement as EntitlementRecord
+from resolvers.entitlements import entitlements_of
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
+from resolvers.households import SeatedMember, SeenHousehold, household_of_viewer
 from resolvers.lists import Page
 from resolvers.request import Request
+from resolvers.tiers import Standing, standing_of_user, tier_of
 from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
-from schema.enums import AccountStatus
+from schema.entitlements import Entitlement, SubscriptionStatus
+from schema.enums import AccountStatus, HouseholdRole, SubscriptionTier
 from schema.history import ChangeConnection
 from schema.pages import After, First, PageInfo
 from store.coalescing import Parts
@@ -202,6 +207,25 @@ class User:
         return await viewer_relation(info.context, user)
 
     @strawberry.field(
+        description="The tier now, for the owner and services; other subgraphs may require it."
+    )
+    @staticmethod
+    async def tier(user: strawberry.Parent[SeenUser], info: Ask) -> SubscriptionTier | None:
+        """The tier now."""
+        return await tier_of(info.context, user)
+
+    @strawberry.field(
+        graphql_type=list[Entitlement] | None,
+        description="What the user may do now, by key, for the owner and services.",
+    )
+    @staticmethod
+    async def entitlements(
+        user: strawberry.Parent[SeenUser], info: Ask
+    ) -> list[EntitlementRecord] | None:
+        """What the user may do now, by key."""
+        return await entitlements_of(info.context, user)
+
+    @strawberry.field(
         graphql_type=UserPrivate | None,
         description="What only the owner of the account sees; else null.",
     )
@@ -222,8 +246,17 @@ PARTS: Mapping[str, frozenset[str]] = {
     "following": frozenset(),
     "viewerRelation": frozenset({"status"}),
     "private": PRIVATE_PARTS,
+    "tier": frozenset({"tier"}),
+    "entitlements": frozenset({"entitlements", "country"}),
 }
 """The attributes of the record that each field of User is made of."""
+
+VIEWER_PARTS: Mapping[str, frozenset[str]] = {
+    "subscription": PARTS["tier"],
+    "household": PARTS["tier"],
+    "entitlements": PARTS["entitlements"],
+}
+"""The same for fields of Viewer that are made of the viewer's user."""
 
 
 def needs_of(operation: PreparedOperation) -> Parts:
@@ -233,8 +266,11 @@ def needs_of(operation: PreparedOperation) -> Parts:
     fields_of = operation.compiled.fields_of
 
     def work_out() -> Parts:
-        fields = fields_of("User")
-        return None if fields is None else needed_parts(fields)
+        fields, of_viewer = fields_of("User"), fields_of("Viewer")
+        parts = None if fields is None else needed_parts(fields)
+        if parts is None or of_viewer is None:
+            return None
+        return parts.union(*(VIEWER_PARTS.get(field, ()) for field in of_viewer))
 
     return operation.once("attributes of users", work_out)
 
@@ -273,6 +309,45 @@ class UserConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in its list.")
 
 
+@strawberry.type(description="Somebody in a household.")
+class HouseholdMember:
+    """Somebody in a household; read from a `SeatedMember`."""
+
+    role: HouseholdRole = strawberry.field(description="What they are in it.")
+    joined_at: datetime = strawberry.field(description="When they took their seat.")
+
+    @strawberry.field(
+        graphql_type=User | None, description="Who it is; null when not visible to the viewer."
+    )
+    @staticmethod
+    async def user(member: strawberry.Parent[SeatedMember], info: Ask) -> SeenUser | None:
+        """Who it is."""
+        return await info.context.users.by_id.load(member.user_id)
+
+
+@strawberry.type(description="An invitation that nobody accepted yet.")
+class HouseholdInvitation:
+    """An invitation that nobody accepted yet; read from an `Invitation`."""
+
+    id: ID = strawberry.field(description="Tells it from others; it lets nobody in.")
+    expires_at: datetime = strawberry.field(description="Until when it may be accepted.")
+
+
+@strawberry.type(description="Those who share a tier.")
+class Household:
+    """Those who share a tier; read from a `SeenHousehold`."""
+
+    seats: int = strawberry.field(
+        description="How many share the manager's tier now; who sits beyond them has nothing of it."
+    )
+    members: list[HouseholdMember] = strawberry.field(
+        description="Who is in it, the manager first."
+    )
+    invitations: list[HouseholdInvitation] = strawberry.field(
+        description="Those that are open; none unless the viewer is the manager."
+    )
+
+
 @strawberry.type(description="The signed-in person.")
 class Viewer:
     """The signed-in person; not an entity, so that other subgraphs extend User instead."""
@@ -286,6 +361,27 @@ class Viewer:
     async def blocked_users(self, info: Ask, first: First = 20, after: After = None) -> Page:
         """Whom the viewer blocks, newest first."""
         return await lists.blocked_page(info.context, self.user.id, first, after)
+
+    @strawberry.field(
+        graphql_type=SubscriptionStatus | None, description="The tier now, and until when."
+    )
+    async def subscription(self, info: Ask) -> Standing | None:
+        """The tier now, and until when."""
+        return await standing_of_user(info.context, self.user.id)
+
+    @strawberry.field(
+        graphql_type=list[Entitlement] | None, description="What the viewer may do now, by key."
+    )
+    async def entitlements(self, info: Ask) -> list[EntitlementRecord] | None:
+        """What the viewer may do now, by key."""
+        return await entitlements_of(info.context, self.user)
+
+    @strawberry.field(
+        graphql_type=Household | None, description="The household that the viewer is in."
+    )
+    async def household(self, info: Ask) -> SeenHousehold | None:
+        """The household that the viewer is in."""
+        return await household_of_viewer(info.context)
 
 
 @strawberry.input(one_of=True, description="Exactly one way to name a user.")

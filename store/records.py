@@ -8,6 +8,8 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+from store.tiers import Grant, Holding, Subscription, grants_from, holding_from, subscriptions_from
+
 Document = dict[str, Any]
 View = TypeVar("View", bound="User")
 
@@ -113,6 +115,13 @@ def stored(path: str, decode: Callable[[Any], Any] | None = None, default: Any =
     return attribute
 
 
+def held() -> Any:
+    """The attribute that gives the user's holding, which is read from several parts."""
+    attribute = Stored(lambda record: holding_from(record._document))
+    attribute.path = "tier"
+    return attribute
+
+
 class User:
     """A user as stored: its document, read attribute by attribute, which nobody changes.
 
@@ -156,6 +165,11 @@ class User:
     time_zone: str | None = stored("locale.timeZone")
     follower_count: int = stored("counts.followers", default=0)
     following_count: int = stored("counts.following", default=0)
+    tier: Holding = held()
+    entitlements: Holding = held()
+    subscriptions: tuple[Subscription, ...] = stored("tier.subscriptions", subscriptions_from, ())
+    seat: str | None = stored("tier.seat")
+    grants: tuple[Grant, ...] = stored("tier.grants", grants_from, ())
     archived_rev: int = stored("archivedRev", default=0)
     recent_revisions: tuple[Revision, ...] = stored(
         "outbox", lambda events: tuple(map(revision_from_document, events)), ()
@@ -237,7 +251,7 @@ def to_stored(value: Any) -> Any:
     """An attribute's value as stored: its parts become sub-documents without what is missing."""
     if isinstance(value, tuple):
         return [
-            {name: value for name, value in part._asdict().items() if value is not None}
+            {_camel(name): value for name, value in part._asdict().items() if value is not None}
             for part in value
         ]
     return value
@@ -312,6 +326,11 @@ def to_stored_precision(moment: datetime) -> datetime:
     """The moment as the database keeps it: UTC, whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _links(links: Sequence[Document]) -> tuple[Link, ...]:

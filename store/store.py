@@ -15,6 +15,7 @@ from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
 from store.history import History
+from store.households import Households
 from store.idempotency import Idempotency
 from store.keys import Keys
 from store.revisions import Revisions
@@ -60,6 +61,7 @@ class Store:
         self.handles = Handles(database, self.users)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
+        self.households = Households(database)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
@@ -125,7 +127,7 @@ class Store:
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
-        return (self.users, self.handles, self.keys, *edges)
+        return (self.users, self.handles, self.households, self.keys, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None

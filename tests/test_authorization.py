@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import strawberry
 from graphql import (
+    GraphQLEnumType,
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
@@ -370,23 +371,25 @@ async def test_who_is_hidden_looks_like_nobody_in_bytes_and_commands(
 def required_arguments(field: GraphQLField) -> str:
     """Values for the arguments that a root field cannot do without."""
 
+    def is_needed(value: Any) -> bool:
+        return is_non_null_type(value.type) and value.default_value is Undefined
+
     def value(type_: Any) -> str:
         named = get_named_type(type_)
         if isinstance(named, GraphQLInputObjectType):
-            required = [
-                (name, each)
-                for name, each in named.fields.items()
-                if is_non_null_type(each.type) and each.default_value is Undefined
-            ]
+            required = [(n, f) for n, f in named.fields.items() if is_needed(f)]
             inner = required or [next(iter(named.fields.items()))]
             return "{" + ", ".join(f"{name}: {value(f.type)}" for name, f in inner) + "}"
-        text = {"ID": f'"{new_id()}"', "String": '"some.body"'}.get(named.name, "{}")
+        if isinstance(named, GraphQLEnumType):
+            return str(list(named.values)[-1])
+        known = {"ID": f'"{new_id()}"', "String": '"some.body"', "Int": "1"}
+        text = {**known, "DateTime": '"2026-11-01T00:00:00Z"'}.get(named.name, "{}")
         return f"[{text}]" if "[" in str(type_) else text
 
     given = ", ".join(
         f"{name}: {value(argument.type)}"
         for name, argument in field.args.items()
-        if is_non_null_type(argument.type) and argument.default_value is Undefined
+        if is_needed(argument)
     )
     return f"({given})" if given else ""
 
@@ -551,11 +554,22 @@ def test_a_cell_is_as_the_rule_says() -> None:
     assert not AUTHORIZATION.allows("User.country", ViewerKind.STRANGER, read)
     assert AUTHORIZATION.allows("User.country", ViewerKind.SELF, frozenset())
     assert not AUTHORIZATION.allows("User.email", ViewerKind.SELF, read)
-    assert AUTHORIZATION.scopes_of(ViewerKind.SERVICE) == ["users:country:read", "users:register"]
+    assert AUTHORIZATION.scopes_of(ViewerKind.SERVICE) == [
+        "users:billing:write",
+        "users:country:read",
+        "users:entitlements:read",
+        "users:promotions:write",
+        "users:register",
+        "users:tier:read",
+    ]
     assert AUTHORIZATION.scopes_of(ViewerKind.ANONYMOUS) == []
-    assert AUTHORIZATION.seen_scopes == {"users:country:read"}
+    assert AUTHORIZATION.seen_scopes == {
+        "users:country:read",
+        "users:entitlements:read",
+        "users:tier:read",
+    }
     assert AUTHORIZATION.personal == {
-        "User.country",
+        *("User.country", "User.tier", "User.entitlements"),
         *(f"UserPrivate.{name}" for name in fields_of("UserPrivate")),
     }
 
@@ -605,7 +619,7 @@ EVERYBODY_BUT_SERVICES = Rule(EVERYBODY - {ViewerKind.SERVICE})
             ),
             "\n".join(
                 f"Viewer.{name}: expected one rule, for the field or for its type"
-                for name in ("user", "scopes", "blockedUsers")
+                for name in fields_of("Viewer")
             ),
         ),
         (
