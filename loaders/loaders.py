@@ -12,6 +12,7 @@ from loaders.handles import (
     handle_owner_by_handle,
     user_by_handle,
 )
+from loaders.households import HouseholdById, household_by_id
 from loaders.keys import DataKeyByUserId, data_key_by_user_id
 from loaders.lists import IsEdgeByPair, PageByKey, is_edge_by_pair, page_by_key
 from loaders.preferences import PreferencesByKey, preferences_by_key
@@ -77,6 +78,11 @@ class Loaders:
     def user_by_contact(self) -> UserByContact:
         """Digests of an address -> the user who verified it."""
         return user_by_contact(self._store, self._user_parts)
+
+    @cached_property
+    def household_by_id(self) -> HouseholdById:
+        """Identifier -> household."""
+        return household_by_id(self._store)
 
     @cached_property
     def followers_page_by_key(self) -> PageByKey:

@@ -150,6 +150,12 @@ AUTHORIZATION = Authorization(
                 *("changeContact", "removeContact", "makeContactPrimary"),
             )
         },
+        "Mutation.recordBillingEvent": _for_services("users:billing:write"),
+        "Mutation.grantPromotion": _for_services("users:promotions:write"),
+        "Mutation.inviteToHousehold": _for_persons("me:household:write"),
+        "Mutation.acceptHouseholdInvitation": _for_persons("me:household:write"),
+        "Mutation.leaveHousehold": _for_persons("me:household:write"),
+        "Mutation.removeFromHousehold": _for_persons("me:household:write"),
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
@@ -176,6 +182,10 @@ AUTHORIZATION = Authorization(
         "User.contacts": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:contacts:read"}, personal=True
         ),
+        "User.tier": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:tier:read"}, personal=True),
+        "User.entitlements": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:entitlements:read"}, personal=True
+        ),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
         "UserPrivate.timeZone": Rule(OWNER, personal=True),
@@ -188,6 +198,9 @@ AUTHORIZATION = Authorization(
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.consents": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.preferences": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.subscription": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.entitlements": Rule(frozenset({ViewerKind.SELF})),
+        "Viewer.household": Rule(frozenset({ViewerKind.SELF})),
         "ProfileChange.rev": Rule(EVERYBODY),
         "ProfileChange.at": Rule(EVERYBODY),
         "ProfileChange.fields": Rule(EVERYBODY),
@@ -208,6 +221,16 @@ AUTHORIZATION = Authorization(
             *("Contact", "AddContactPayload", "VerifyContactPayload", "ResendContactCodePayload"),
             *("ChangeContactPayload", "RemoveContactPayload", "MakeContactPrimaryPayload"),
             "IdempotencyError",
+            *(
+                "SubscriptionStatus",
+                "Entitlement",
+                "Household",
+                "HouseholdMember",
+                "HouseholdInvitation",
+            ),
+            *("RecordBillingEventPayload", "GrantPromotionPayload", "InviteToHouseholdPayload"),
+            *("AcceptHouseholdInvitationPayload", "LeaveHouseholdPayload"),
+            "RemoveFromHouseholdPayload",
         }
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from resolvers import rules
 from resolvers.errors import DenialReason, Forbidden, NotAllowedRefusal, ValidationRefusal
+from resolvers.households import HOUSEHOLD_LEFT
 from resolvers.lists import Origin, cursor_to, place_of
 from resolvers.mutations import Control, FieldChange, Operation, Outcome, carry_out, change_user
 from resolvers.profiles import PROFILE_CHANGED
@@ -38,6 +39,7 @@ class AuthorKind(StrEnum):
 
     SELF = "SELF"
     STAFF = "STAFF"
+    MANAGER = "MANAGER"
     SERVICE = "SERVICE"
     UNKNOWN = "UNKNOWN"
 
@@ -185,7 +187,7 @@ def _past_change(
         rev=revision.rev,
         at=revision.at,
         kind=revision.kind,
-        author=_author_kind(author, user.id),
+        author=_author_kind(author, user.id, revision.kind),
         author_id=(author.user_id or author.client_id) if author and is_staff else None,
         client_id=author.client_id if author else None,
         changes=tuple(_field_changes(user, diff, key)),
@@ -193,12 +195,14 @@ def _past_change(
     )
 
 
-def _author_kind(author: Author | None, owner_id: str) -> AuthorKind:
+def _author_kind(author: Author | None, owner_id: str, event: str) -> AuthorKind:
     if author is None:
         return AuthorKind.UNKNOWN
     if author.user_id is None:
         return AuthorKind.SERVICE
-    return AuthorKind.SELF if author.user_id == owner_id else AuthorKind.STAFF
+    if author.user_id == owner_id:
+        return AuthorKind.SELF
+    return AuthorKind.MANAGER if event == HOUSEHOLD_LEFT else AuthorKind.STAFF
 
 
 def _field_changes(user: User, diff: Diff, key: DataKey | None) -> list[FieldChange]:

@@ -90,6 +90,7 @@ class Outcome:
 
 
 Act = Callable[[Operation], Awaitable[Outcome]]
+Find = Callable[[Request, str], Awaitable[User]]
 Decide = Callable[[User], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 
@@ -120,18 +121,26 @@ async def carry_out(
 
 
 async def change_user(
-    request: Request, operation: Operation, user_id: str, event: str, decide: Decide
+    request: Request,
+    operation: Operation,
+    user_id: str,
+    event: str,
+    decide: Decide,
+    *,
+    find: Find | None = None,
 ) -> Outcome:
     """Changes a user's own fields in one guarded write, deciding anew when others were faster.
 
     `decide` gives the new value of each record field to set; a value that is there already is left
-    out, and nothing is written when nothing is left.
+    out, and nothing is written when nothing is left. `find` is `active_user`, unless it is given.
     """
     for attempt in range(CHANGE_ATTEMPTS):
         if attempt:
             await asyncio.sleep(random.random() * attempt * PAUSE_SECONDS)
         async with request.store.users.turn(user_id):
-            outcome = await _try_to_change(request, operation, user_id, event, decide)
+            outcome = await _try_to_change(
+                request, operation, user_id, event, decide, find or active_user
+            )
         if outcome is not None:
             return outcome
     raise TooSoonRefusal(
@@ -148,6 +157,21 @@ async def active_user(request: Request, user_id: str, *path: str) -> User:
     if user.status is not Status.ACTIVE:
         raise NotAllowedRefusal(
             message="The account is not active.", path=path, reason=DenialReason.ACCOUNT_STATUS
+        )
+    return user
+
+
+async def known_user(request: Request, user_id: str) -> User:
+    """The user as of now, whose account may be closed for a while, but not erased.
+
+    Raises: NotFoundRefusal, NotAllowedRefusal.
+    """
+    user = await request.store.users.by_id(user_id)
+    if user is None:
+        raise NotFoundRefusal(message="There is no such user.", path=("userId",))
+    if user.status in (Status.ERASED, Status.MERGED):
+        raise NotAllowedRefusal(
+            message="The account is gone.", path=("userId",), reason=DenialReason.ACCOUNT_STATUS
         )
     return user
 
@@ -176,11 +200,16 @@ def forecast_of_new(user: User, event: str) -> Forecast:
 
 
 async def _try_to_change(
-    request: Request, operation: Operation, user_id: str, event: str, decide: Decide
+    request: Request,
+    operation: Operation,
+    user_id: str,
+    event: str,
+    decide: Decide,
+    find: Find,
 ) -> Outcome | None:
     """What came of one try; nothing when somebody else wrote the user meanwhile."""
     control, keys = operation.control, request.store.keys
-    user, [key] = await asyncio.gather(active_user(request, user_id), keys.by_user_ids([user_id]))
+    user, [key] = await asyncio.gather(find(request, user_id), keys.by_user_ids([user_id]))
     if operation.id in user.recent_operations:
         # Done by an earlier attempt that crashed after writing.
         return Outcome(user.id, user=user)

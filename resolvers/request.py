@@ -8,6 +8,7 @@ from loaders.loaders import Loaders
 from resolvers.audit import Audit, Trail
 from resolvers.authorization import AUTHORIZATION, SERVICES, Authorization, kind_of
 from resolvers.caching import CacheTags
+from resolvers.catalogue import Catalogue, default_catalogue
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.namespaces import Namespaces, shipped_namespaces
 from resolvers.purposes import Purposes, shipped_purposes
@@ -30,6 +31,7 @@ class Policy:
     purpose_required: bool = False
     purposes: Purposes = field(default_factory=shipped_purposes)
     namespaces: Namespaces = field(default_factory=shipped_namespaces)
+    catalogue: Catalogue = field(default_factory=default_catalogue)
 
 
 @dataclass

@@ -3,12 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from resolvers.errors import ValidationRefusal
 from store.ids import PATTERN as ID
+from store.records import to_stored_precision
 
 HANDLE_LENGTH = (3, 30)
 HANDLE = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -134,6 +136,27 @@ def idempotency_key(value: str, *path: str) -> str:
     if not KEY.fullmatch(value):
         raise refuse(path, "KEY_FORMAT", "1 to 128 visible ASCII characters")
     return value
+
+
+def key(value: str, *path: str) -> str:
+    """Another service's own name for something."""
+    if not KEY.fullmatch(value):
+        raise refuse(path, "KEY_FORMAT", "1 to 128 visible ASCII characters")
+    return value
+
+
+def sequence(value: int, *path: str) -> int:
+    """A place in an order of events."""
+    if value < 0:
+        raise refuse(path, "SEQUENCE", "a number from 0 on")
+    return value
+
+
+def moment(value: datetime | None, *path: str) -> datetime | None:
+    """A moment of these times with its offset from UTC, as it is stored."""
+    if value is not None and (value.tzinfo is None or not 2000 <= value.year < 3000):
+        raise refuse(path, "MOMENT", "a time of the years 2000 to 2999 with its offset from UTC")
+    return None if value is None else to_stored_precision(value)
 
 
 def page_size(value: int, *path: str) -> int:

@@ -70,8 +70,13 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "Viewer.blockedUsers": 0,
     "Viewer.consents": 0,
     "Viewer.preferences": 0,
+    "User.tier": 0,
+    "User.entitlements": 0,
+    "Viewer.subscription": 0,
+    "Viewer.entitlements": 0,
+    "Viewer.household": 0,
 }
-"""The hints, in seconds. Lists and relations are 0: they change without a revision."""
+"""The hints, in seconds. Lists, relations and tiers are 0: they change without a revision."""
 
 PRIVATE_ROOTS = frozenset({"Query.viewer"})
 

@@ -14,6 +14,9 @@ from schema.mutations import given
 from schema.users import Ask, User
 from schema.values import field_path
 
+SHOWN_AS = {"subscriptions": "tier", "seat": "tier", "grants": "entitlements"}
+"""The fields that show what is kept under other names."""
+
 
 @strawberry.type(description="A revision of a user.")
 class ProfileChange:
@@ -32,7 +35,7 @@ class ProfileChange:
     @classmethod
     def of(cls, change: resolvers.ProfileChange) -> Self:
         """The change as its GraphQL type."""
-        paths = sorted(field_path(name) for name in change.fields)
+        paths = sorted({field_path(SHOWN_AS.get(name, name)) for name in change.fields})
         return cls(
             rev=change.rev,
             at=change.at,

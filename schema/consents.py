@@ -1,6 +1,6 @@
 """Consents: what a user says about a purpose."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 from strawberry import ID, UNSET
@@ -55,9 +55,9 @@ class ConsentPayload(Payload):
     )
 
     @classmethod
-    async def of(cls, request: Request, outcome: Outcome) -> Self:
+    async def of(cls, request: Request, outcome: Outcome, **others: Any) -> Self:
         """The outcome as its GraphQL type."""
-        payload = await super().of(request, outcome)
+        payload = await super().of(request, outcome, **others)
         consent = await resolvers.recorded(request, outcome)
         payload.consent = Consent.of(consent) if consent else None
         return payload

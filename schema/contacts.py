@@ -1,6 +1,6 @@
 """Contacts: the mutations of one's own, and finding a user by a verified address."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 from strawberry import ID, UNSET
@@ -97,9 +97,9 @@ class ContactPayload(Payload):
         return next((contact for contact in contacts or () if contact.id == made), None)
 
     @classmethod
-    async def of(cls, request: Request, outcome: Outcome) -> Self:
+    async def of(cls, request: Request, outcome: Outcome, **others: Any) -> Self:
         """The outcome as its GraphQL type."""
-        payload = await super().of(request, outcome)
+        payload = await super().of(request, outcome, **others)
         payload.made = outcome.made
         return payload
 

@@ -8,11 +8,16 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from resolvers.consents import ConsentState as ConsentStates
+from resolvers.entitlements import EntitlementSource as EntitlementSources
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
+from resolvers.households import HouseholdRole as HouseholdRoles
+from resolvers.tiers import TierState as TierStates
 from store.records import ContactKind as ContactKinds
 from store.records import Status
+from store.tiers import BillingKind as BillingKinds
+from store.tiers import Tier
 
 E = TypeVar("E", bound=Enum)
 
@@ -54,6 +59,10 @@ _describe(
         DenialReason.CLIENT: "It is for other clients than the one that asks.",
         DenialReason.CONTACT_TAKEN: "The address belongs to another account.",
         DenialReason.NOT_SET_UP: "This server lacks what it takes.",
+        DenialReason.TIER: "The tier that holds does not permit it.",
+        DenialReason.HOUSEHOLD_FULL: "Every seat of the household is taken.",
+        DenialReason.HOUSEHOLD_MANAGER: "It is for a manager, or for all but the manager.",
+        DenialReason.OTHER_HOUSEHOLD: "The viewer is in another household.",
     },
 )
 
@@ -65,6 +74,7 @@ _describe(
     {
         AuthorKind.SELF: "The user.",
         AuthorKind.STAFF: "Staff.",
+        AuthorKind.MANAGER: "The manager of the household that the user was in.",
         AuthorKind.SERVICE: "Another subgraph or a job, in its own name.",
         AuthorKind.UNKNOWN: "It was not kept.",
     },
@@ -107,5 +117,74 @@ _describe(
         ConsentState.WITHDRAWN: "The user agreed once, and does not any more.",
         ConsentState.EXPIRED: "The user agreed too long ago: ask again.",
         ConsentState.OUTDATED: "The user agreed to an older version of the policy: ask again.",
+    },
+)
+
+SubscriptionTier = Tier
+_describe(
+    SubscriptionTier,
+    "SubscriptionTier",
+    "What a subscription is to.",
+    {
+        SubscriptionTier.FREE: "Nothing that is paid for.",
+        SubscriptionTier.PREMIUM_STUDENT: "For one person who studies.",
+        SubscriptionTier.PREMIUM_INDIVIDUAL: "For one person.",
+        SubscriptionTier.PREMIUM_DUO: "For a household of two.",
+        SubscriptionTier.PREMIUM_FAMILY: "For a household of six.",
+    },
+)
+
+TierState = TierStates
+_describe(
+    TierState,
+    "TierState",
+    "Where a subscription is in its life.",
+    {
+        TierState.TRIAL: "It is being tried.",
+        TierState.ACTIVE: "It is paid.",
+        TierState.GRACE: "It goes on for a while although it was not paid.",
+        TierState.CANCELLED: "It goes on until what was paid for is over.",
+        TierState.EXPIRED: "It is over.",
+    },
+)
+
+BillingKind = BillingKinds
+_describe(
+    BillingKind,
+    "BillingKind",
+    "What billing says happened to a subscription.",
+    {
+        BillingKind.TRIAL_STARTED: "It may be tried until `trialEndsAt`.",
+        BillingKind.STARTED: "It is paid until `periodEnd`.",
+        BillingKind.RENEWED: "It is paid for one more period, until `periodEnd`.",
+        BillingKind.CHANGED: "It is to another tier, paid until `periodEnd`.",
+        BillingKind.PAYMENT_FAILED: "It was not paid, and goes on until `graceEndsAt`.",
+        BillingKind.CANCELLED: "It will not be renewed, and ends with `periodEnd`.",
+        BillingKind.ENDED: "It is over at once.",
+    },
+)
+
+EntitlementSource = EntitlementSources
+_describe(
+    EntitlementSource,
+    "EntitlementSource",
+    "Where the value of an entitlement comes from.",
+    {
+        EntitlementSource.TIER: "The user's own tier, or what everybody has.",
+        EntitlementSource.HOUSEHOLD: "The tier of the household's manager.",
+        EntitlementSource.TRIAL: "A tier that the user tries.",
+        EntitlementSource.PROMOTION: "A promotion that the user was granted.",
+        EntitlementSource.REGION: "The country of the account, which permits no more.",
+    },
+)
+
+HouseholdRole = HouseholdRoles
+_describe(
+    HouseholdRole,
+    "HouseholdRole",
+    "What somebody is in a household.",
+    {
+        HouseholdRole.MANAGER: "Pays for the tier, invites and removes.",
+        HouseholdRole.MEMBER: "Has a seat.",
     },
 )

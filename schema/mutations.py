@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import strawberry
 from strawberry import UNSET
@@ -136,9 +136,10 @@ class Payload:
     )
 
     @classmethod
-    async def of(cls, request: Request, outcome: Outcome) -> Self:
-        """The outcome as its GraphQL type."""
+    async def of(cls, request: Request, outcome: Outcome, **others: Any) -> Self:
+        """The outcome as its GraphQL type; `others` are the fields of this mutation's own."""
         return cls(
+            **others,
             user=await user_by_id(request, outcome.user_id) if outcome.user_id else None,
             errors=[_error(refusal) for refusal in outcome.refusals],
             dry_run=_dry_run(outcome.forecast) if outcome.forecast else None,

@@ -1,6 +1,6 @@
 """Preferences: changing what client teams keep of the viewer."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import strawberry
 from strawberry import UNSET
@@ -41,9 +41,9 @@ class SetPreferencesPayload(Payload):
     )
 
     @classmethod
-    async def of(cls, request: Request, outcome: Outcome) -> Self:
+    async def of(cls, request: Request, outcome: Outcome, **others: Any) -> Self:
         """The outcome as its GraphQL type."""
-        payload = await super().of(request, outcome)
+        payload = await super().of(request, outcome, **others)
         if outcome.user_id is not None and outcome.made is not None:
             [payload.preferences] = await resolvers.preferences_of(
                 request, outcome.user_id, [outcome.made]

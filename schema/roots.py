@@ -16,10 +16,12 @@ from schema.contacts import ContactMutations, ContactQueries
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
+from schema.households import HouseholdMutations
 from schema.mutations import ERROR_TYPES
 from schema.preferences import PreferencesMutations
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
+from schema.tiers import TierMutations
 from schema.users import UserQueries
 
 
@@ -37,6 +39,8 @@ class Mutation(
     ConsentMutations,
     PreferencesMutations,
     ContactMutations,
+    TierMutations,
+    HouseholdMutations,
 ):
     """What can be done."""
 

@@ -17,16 +17,21 @@ from resolvers import lists
 from resolvers import users as resolvers
 from resolvers.consents import consents_of
 from resolvers.contacts import contacts_of
+from resolvers.entitlements import Entitlement as EntitlementRecord
+from resolvers.entitlements import entitlements_of
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
+from resolvers.households import SeatedMember, SeenHousehold, household_of_viewer
 from resolvers.lists import Page
 from resolvers.preferences import Preferences, preferences_of
 from resolvers.request import Request
 from resolvers.sealed_contacts import OpenContact
+from resolvers.tiers import Standing, standing_of_user, tier_of
 from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
-from schema.enums import AccountStatus, ContactKind
+from schema.entitlements import Entitlement, SubscriptionStatus
+from schema.enums import AccountStatus, ContactKind, HouseholdRole, SubscriptionTier
 from schema.history import ChangeConnection
 from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
@@ -255,6 +260,25 @@ class User:
         return await contacts_of(info.context, user)
 
     @strawberry.field(
+        description="The tier now, for the owner and services; other subgraphs may require it."
+    )
+    @staticmethod
+    async def tier(user: strawberry.Parent[SeenUser], info: Ask) -> SubscriptionTier | None:
+        """The tier now."""
+        return await tier_of(info.context, user)
+
+    @strawberry.field(
+        graphql_type=list[Entitlement] | None,
+        description="What the user may do now, by key, for the owner and services.",
+    )
+    @staticmethod
+    async def entitlements(
+        user: strawberry.Parent[SeenUser], info: Ask
+    ) -> list[EntitlementRecord] | None:
+        """What the user may do now, by key."""
+        return await entitlements_of(info.context, user)
+
+    @strawberry.field(
         graphql_type=UserPrivate | None,
         description="What only the owner of the account sees; else null.",
     )
@@ -277,12 +301,18 @@ PARTS: Mapping[str, frozenset[str]] = {
     "consents": frozenset({"consents"}),
     "contacts": frozenset({"contacts"}),
     "private": PRIVATE_PARTS,
+    "tier": frozenset({"tier"}),
+    "entitlements": frozenset({"entitlements", "country"}),
 }
 """The attributes of the record that each field of User is made of."""
 
-
-OF_THE_VIEWER = frozenset({"consents"})
-"""The fields of Viewer that are made of its user, as the field of User with the same name."""
+VIEWER_PARTS: Mapping[str, frozenset[str]] = {
+    "subscription": PARTS["tier"],
+    "household": PARTS["tier"],
+    "entitlements": PARTS["entitlements"],
+    "consents": PARTS["consents"],
+}
+"""The same for fields of Viewer that are made of the viewer's user."""
 
 
 def needs_of(operation: PreparedOperation) -> Parts:
@@ -293,9 +323,10 @@ def needs_of(operation: PreparedOperation) -> Parts:
 
     def work_out() -> Parts:
         fields, of_viewer = fields_of("User"), fields_of("Viewer")
-        if fields is None or of_viewer is None:
+        parts = None if fields is None else needed_parts(fields)
+        if parts is None or of_viewer is None:
             return None
-        return needed_parts({*fields, *({*of_viewer} & OF_THE_VIEWER)})
+        return parts.union(*(VIEWER_PARTS.get(field, ()) for field in of_viewer))
 
     return operation.once("attributes of users", work_out)
 
@@ -334,6 +365,45 @@ class UserConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in its list.")
 
 
+@strawberry.type(description="Somebody in a household.")
+class HouseholdMember:
+    """Somebody in a household; read from a `SeatedMember`."""
+
+    role: HouseholdRole = strawberry.field(description="What they are in it.")
+    joined_at: datetime = strawberry.field(description="When they took their seat.")
+
+    @strawberry.field(
+        graphql_type=User | None, description="Who it is; null when not visible to the viewer."
+    )
+    @staticmethod
+    async def user(member: strawberry.Parent[SeatedMember], info: Ask) -> SeenUser | None:
+        """Who it is."""
+        return await info.context.users.by_id.load(member.user_id)
+
+
+@strawberry.type(description="An invitation that nobody accepted yet.")
+class HouseholdInvitation:
+    """An invitation that nobody accepted yet; read from an `Invitation`."""
+
+    id: ID = strawberry.field(description="Tells it from others; it lets nobody in.")
+    expires_at: datetime = strawberry.field(description="Until when it may be accepted.")
+
+
+@strawberry.type(description="Those who share a tier.")
+class Household:
+    """Those who share a tier; read from a `SeenHousehold`."""
+
+    seats: int = strawberry.field(
+        description="How many share the manager's tier now; who sits beyond them has nothing of it."
+    )
+    members: list[HouseholdMember] = strawberry.field(
+        description="Who is in it, the manager first."
+    )
+    invitations: list[HouseholdInvitation] = strawberry.field(
+        description="Those that are open; none unless the viewer is the manager."
+    )
+
+
 @strawberry.type(description="The signed-in person.")
 class Viewer:
     """The signed-in person; not an entity, so that other subgraphs extend User instead."""
@@ -367,6 +437,27 @@ class Viewer:
     ) -> list[Preferences]:
         """What client teams keep of the viewer, by namespace."""
         return await preferences_of(info.context, self.user.id, namespaces)
+
+    @strawberry.field(
+        graphql_type=SubscriptionStatus | None, description="The tier now, and until when."
+    )
+    async def subscription(self, info: Ask) -> Standing | None:
+        """The tier now, and until when."""
+        return await standing_of_user(info.context, self.user.id)
+
+    @strawberry.field(
+        graphql_type=list[Entitlement] | None, description="What the viewer may do now, by key."
+    )
+    async def entitlements(self, info: Ask) -> list[EntitlementRecord] | None:
+        """What the viewer may do now, by key."""
+        return await entitlements_of(info.context, self.user)
+
+    @strawberry.field(
+        graphql_type=Household | None, description="The household that the viewer is in."
+    )
+    async def household(self, info: Ask) -> SeenHousehold | None:
+        """The household that the viewer is in."""
+        return await household_of_viewer(info.context)
 
 
 @strawberry.input(one_of=True, description="Exactly one way to name a user.")

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from guard import Limits
+from resolvers.catalogue import Catalogue, default_catalogue, read_catalogue
 from resolvers.namespaces import read_namespaces, shipped_namespaces
 from resolvers.purposes import read_purposes, shipped_purposes
 from resolvers.request import Policy
@@ -408,6 +409,19 @@ class Settings(BaseSettings):
         7, ge=0, le=3650, description="How long to wait before changing a handle again."
     )
 
+    catalogue_file: Path | None = Field(
+        None,
+        description="Catalogue of what each tier entitles to, instead of the one that comes with "
+        "the service; docs/tiers.md tells its form.",
+    )
+
+    @field_validator("catalogue_file")
+    @classmethod
+    def _can_be_used(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            read_catalogue(path)
+        return path
+
     @field_validator("trusted_documents_only")
     @classmethod
     def _trusts_something(cls, only: bool, others: ValidationInfo) -> bool:
@@ -482,7 +496,12 @@ class Settings(BaseSettings):
             namespaces=(
                 read_namespaces(self.preferences) if self.preferences else shipped_namespaces()
             ),
+            catalogue=self._catalogue,
         )
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return read_catalogue(self.catalogue_file) if self.catalogue_file else default_catalogue()
 
     @property
     def limits(self) -> Limits:

@@ -9,6 +9,8 @@ from operator import attrgetter, itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+from store.tiers import Grant, Holding, Subscription, grants_from, holding_from, subscriptions_from
+
 Document = dict[str, Any]
 View = TypeVar("View", bound="User")
 
@@ -152,6 +154,13 @@ def stored(path: str, decode: Callable[[Any], Any] | None = None, default: Any =
     return attribute
 
 
+def held() -> Any:
+    """The attribute that gives the user's holding, which is read from several parts."""
+    attribute = Stored(lambda record: holding_from(record._document))
+    attribute.path = "tier"
+    return attribute
+
+
 class User:
     """A user as stored: its document, read attribute by attribute, which nobody changes.
 
@@ -201,6 +210,11 @@ class User:
     contacts: tuple[Contact, ...] = stored("contacts", lambda contacts: _contacts(contacts), ())
     follower_count: int = stored("counts.followers", default=0)
     following_count: int = stored("counts.following", default=0)
+    tier: Holding = held()
+    entitlements: Holding = held()
+    subscriptions: tuple[Subscription, ...] = stored("tier.subscriptions", subscriptions_from, ())
+    seat: str | None = stored("tier.seat")
+    grants: tuple[Grant, ...] = stored("tier.grants", grants_from, ())
     archived_rev: int = stored("archivedRev", default=0)
     recent_revisions: tuple[Revision, ...] = stored(
         "outbox", lambda events: tuple(map(revision_from_document, events)), ()

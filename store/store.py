@@ -18,6 +18,7 @@ from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
 from store.history import History
+from store.households import Households
 from store.idempotency import Idempotency
 from store.keys import Keys
 from store.preferences import Preferences
@@ -75,6 +76,7 @@ class Store:
         self.blocks = Blocks(database, self.follows)
         self.consents = ConsentLedger(database, self.users, ledger_key)
         self.preferences = Preferences(database)
+        self.households = Households(database)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
@@ -142,7 +144,8 @@ class Store:
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)
-        return (self.users, self.handles, self.keys, self.contacts, self.preferences, *edges)
+        own = (self.users, self.handles, self.keys, self.contacts, self.preferences)
+        return (*own, self.households, *edges)
 
     def _drop_unwanted(self) -> None:
         self._dropping = None

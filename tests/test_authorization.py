@@ -371,27 +371,25 @@ async def test_who_is_hidden_looks_like_nobody_in_bytes_and_commands(
 def required_arguments(field: GraphQLField) -> str:
     """Values for the arguments that a root field cannot do without."""
 
+    def is_needed(value: Any) -> bool:
+        return is_non_null_type(value.type) and value.default_value is Undefined
+
     def value(type_: Any) -> str:
         named = get_named_type(type_)
         if isinstance(named, GraphQLInputObjectType):
-            required = [
-                (name, each)
-                for name, each in named.fields.items()
-                if is_non_null_type(each.type) and each.default_value is Undefined
-            ]
+            required = [(n, f) for n, f in named.fields.items() if is_needed(f)]
             inner = required or [next(iter(named.fields.items()))]
             return "{" + ", ".join(f"{name}: {value(f.type)}" for name, f in inner) + "}"
         if isinstance(named, GraphQLEnumType):
-            return str(next(iter(named.values)))
-        text = {"ID": f'"{new_id()}"', "String": '"some.body"', "Boolean": "true"}.get(
-            named.name, "{}"
-        )
+            return str(list(named.values)[-1])
+        known = {"ID": f'"{new_id()}"', "String": '"some.body"', "Int": "1", "Boolean": "true"}
+        text = {**known, "DateTime": '"2026-11-01T00:00:00Z"'}.get(named.name, "{}")
         return f"[{text}]" if "[" in str(type_) else text
 
     given = ", ".join(
         f"{name}: {value(argument.type)}"
         for name, argument in field.args.items()
-        if is_non_null_type(argument.type) and argument.default_value is Undefined
+        if is_needed(argument)
     )
     return f"({given})" if given else ""
 
@@ -564,15 +562,19 @@ def test_a_cell_is_as_the_rule_says() -> None:
     assert AUTHORIZATION.allows("User.country", ViewerKind.SELF, frozenset())
     assert not AUTHORIZATION.allows("User.email", ViewerKind.SELF, read)
     assert AUTHORIZATION.scopes_of(ViewerKind.SERVICE) == [
+        "users:billing:write",
         *("users:consents:read", "users:consents:write"),
-        *("users:contacts:lookup", "users:contacts:read", "users:country:read", "users:register"),
+        *("users:contacts:lookup", "users:contacts:read", "users:country:read"),
+        *("users:entitlements:read", "users:promotions:write", "users:register"),
+        "users:tier:read",
     ]
     assert AUTHORIZATION.scopes_of(ViewerKind.ANONYMOUS) == []
     assert AUTHORIZATION.seen_scopes == {
         *("users:consents:read", "users:contacts:read", "users:country:read"),
+        *("users:entitlements:read", "users:tier:read"),
     }
     assert AUTHORIZATION.personal == {
-        *("User.consents", "User.contacts", "User.country"),
+        *("User.consents", "User.contacts", "User.country", "User.tier", "User.entitlements"),
         *(f"UserPrivate.{name}" for name in fields_of("UserPrivate")),
     }
 
@@ -622,7 +624,7 @@ EVERYBODY_BUT_SERVICES = Rule(EVERYBODY - {ViewerKind.SERVICE})
             ),
             "\n".join(
                 f"Viewer.{name}: expected one rule, for the field or for its type"
-                for name in ("user", "scopes", "blockedUsers", "consents", "preferences")
+                for name in fields_of("Viewer")
             ),
         ),
         (

@@ -17,6 +17,7 @@ SELECTIONS = {
     "viewerRelation": "viewerRelation { isSelf canFollow }",
     "consents": "consents { purpose state }",
     "contacts": "contacts { value }",
+    "entitlements": "entitlements { key value source reason }",
     "private": "private { locale timeZone createdAt handleChangedAt formerHandles { handle } }",
 }
 SCHEMA = build_schema()

@@ -30,6 +30,7 @@ const resolversOf = {
     User: {
       playlists: ({ id }) => [...playlists.values()].filter(({ owner }) => owner.id === id),
       mixName: ({ displayName }) => displayName && `${displayName}'s mix`,
+      canDownload: ({ tier }) => tier && tier !== "FREE",
     },
   },
   likes: {

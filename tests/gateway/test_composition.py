@@ -8,10 +8,10 @@ import pytest
 
 from schema.roots import build_schema
 from schema.sdl import Profile
-from tests.gateway.gateways import FOLDER, SUBGRAPHS, compose
+from tests.gateway.gateways import FOLDER, SUBGRAPHS, compose, playlists_for
 from tests.node import install
 
-PLAYLISTS = (FOLDER / "playlists.graphql").read_text()
+PLAYLISTS = playlists_for(Profile.ROUTER)
 COMPOSERS = [
     "@apollo/composition",
     "@theguild/federation-composition",
@@ -32,7 +32,7 @@ def composed(tmp_path: Path) -> Compose:
 
 @pytest.mark.parametrize("profile", Profile)
 def test_users_compose_with_playlists_and_likes(composed: Compose, profile: Profile) -> None:
-    code, results = composed(users=build_schema(profile).sdl)
+    code, results = composed(users=build_schema(profile).sdl, playlists=playlists_for(profile))
     assert results == [{"name": name, "ok": True, "errors": [], "hints": []} for name in COMPOSERS]
     assert code == 0
 

@@ -11,6 +11,7 @@ from tests.gateway.conftest import Client, OtherTeams
 from tests.gateway.door import Door, bad_gateway
 from tests.gateway.gateways import Gateways, showing
 from tests.subgraph import Subgraph
+from tests.test_tiers import as_input, life, record
 
 pytestmark = pytest.mark.one_driver
 
@@ -126,6 +127,24 @@ async def test_a_field_that_requires_ours_gets_it(
     data = await gateway.data('{ user(by: {handle: "ada.berg"}) { mixName } }')
     assert data == {"user": {"mixName": "Ada's mix"}}
     assert len(asked(door)) == 1
+
+
+@pytest.mark.parametrize("gateway", showing("@requires"), indirect=True)
+async def test_another_subgraph_requires_the_tier_of_those_who_may_see_it(
+    subgraph: Subgraph, gateway: Client, others: OtherTeams, door: Door
+) -> None:
+    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
+    assert (await record(subgraph, as_input(subgraph, ada, life()[1])))["errors"] == []
+    query = "query ($id: ID!) { playlist(id: $id) { owner { canDownload } } }"
+    of_ada, of_ben = await others.playlist(ada, "One"), await others.playlist(ben, "Two")
+    seen = []
+    for viewer, playlist in ((ada, of_ada), (ben, of_ben), (ben, of_ada)):
+        door.taken()
+        data = await gateway.data(query, viewer, id=playlist)
+        seen.append(data["playlist"]["owner"]["canDownload"])
+        owner = ada if playlist == of_ada else ben
+        assert asked(door) == [(entities(gateway, "tier"), references(owner))]
+    assert seen == [True, False, None]
 
 
 @pytest.mark.parametrize("gateway", showing("entities"), indirect=True)
