@@ -15,8 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(store: Store, now: datetime) -> int:
-    """Completes follows and blocks that were begun and never carried through; how many."""
+    """Completes merges, follows and blocks that were begun and never carried through; how many."""
     before = now - OLD_ENOUGH
+    merges = await store.merges.pending(now)
+    for keep in merges:
+        await store.merges.finish(keep, now=now)
     blocks = await store.blocks.pending(before)
     for edge in blocks:
         await store.blocks.complete(edge)
@@ -26,7 +29,7 @@ async def repair(store: Store, now: datetime) -> int:
         pair = (edge["source"], edge["target"])
         if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
             await store.follows.remove(*pair, at=now)
-    return len(blocks) + len(follows)
+    return len(merges) + len(blocks) + len(follows)
 
 
 async def repair_forever(

@@ -62,11 +62,15 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.followers": 0,
     "User.following": 0,
     "User.viewerRelation": 0,
+    "User.mergedInto": 0,
     "UserPrivate.formerHandles": PROFILE_SECONDS,
     "Viewer.user": PROFILE_SECONDS,
     "Viewer.blockedUsers": 0,
 }
-"""The hints, in seconds. Lists and relations are 0: they change without a revision."""
+"""The hints, in seconds.
+
+Lists, relations and other users are 0: they change without a revision of the user.
+"""
 
 PRIVATE_ROOTS = frozenset({"Query.viewer"})
 

@@ -8,12 +8,14 @@ from strawberry.schema.config import StrawberryConfig
 from execution.strawberry_schema import Execution
 from guard import Limits
 from resolvers.authorization import AUTHORIZATION
+from schema.accounts import AccountMutations
 from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
+from schema.merges import MergeMutations
 from schema.mutations import ERROR_TYPES
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
@@ -26,7 +28,14 @@ class Query(UserQueries, HandleQueries, ServiceQuery):
 
 
 @strawberry.type(description="What can be done; a mutation is null only together with an error.")
-class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+class Mutation(
+    ProfileMutations,
+    HandleMutations,
+    AccountMutations,
+    MergeMutations,
+    FollowMutations,
+    BlockMutations,
+):
     """What can be done."""
 
 

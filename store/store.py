@@ -17,6 +17,7 @@ from store.handles import Handles
 from store.history import History
 from store.idempotency import Idempotency
 from store.keys import Keys
+from store.merges import Merges
 from store.revisions import Revisions
 from store.sealing import HeldKeys, KeyEncryption
 from store.users import Users
@@ -60,6 +61,7 @@ class Store:
         self.handles = Handles(database, self.users)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
+        self.merges = Merges(self.users, self.handles, self.follows, self.blocks)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)
