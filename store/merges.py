@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from store.blocks import Blocks
 from store.follows import Follows
 from store.handles import FORMER_HANDLES, Handles
+from store.keys import Keys
 from store.records import Absorption, Document, FormerHandle, User
 from store.users import Users
 
@@ -47,8 +48,11 @@ class Moves:
 class Merges:
     """Carries through what `resolvers.merges` decided."""
 
-    def __init__(self, users: Users, handles: Handles, follows: Follows, blocks: Blocks) -> None:
+    def __init__(
+        self, users: Users, keys: Keys, handles: Handles, follows: Follows, blocks: Blocks
+    ) -> None:
         self._users = users
+        self._keys = keys
         self._handles = handles
         self._follows = follows
         self._blocks = blocks
@@ -171,11 +175,12 @@ class Merges:
     ) -> bool:
         """Makes the handles lead to the user who is kept; false when others were faster."""
         operation = f"merge:{merged.id}"
+        key, merged_key = await self._keys.by_user_ids([keep.id, merged.id])
         if operation not in keep.recent_operations:
             formers = handles_after(keep, merged, absorption.handle_until, now)
             values = {} if formers == keep.former_handles else {"former_handles": formers}
             if not await self._users.change(
-                keep, values, operation=operation, event=ABSORBED, at=now
+                keep, values, operation=operation, event=ABSORBED, at=now, key=key
             ):
                 return False
         if merged.handle is None and not merged.former_handles:
@@ -185,7 +190,7 @@ class Merges:
         gone = {"handle": None, "former_handles": ()}
         return (
             await self._users.change(
-                merged, gone, operation=operation, event=MERGE_COMPLETED, at=now
+                merged, gone, operation=operation, event=MERGE_COMPLETED, at=now, key=merged_key
             )
             is not None
         )

@@ -61,7 +61,7 @@ class Store:
         self.handles = Handles(database, self.users)
         self.follows = Follows(database, self.users)
         self.blocks = Blocks(database, self.follows)
-        self.merges = Merges(self.users, self.handles, self.follows, self.blocks)
+        self.merges = Merges(self.users, self.keys, self.handles, self.follows, self.blocks)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)

@@ -570,3 +570,38 @@ async def test_an_erasure_before_its_time_is_refused(world: World) -> None:
     at = world.subgraph.clock() + timedelta(days=14, seconds=-1)
     assert not await store.users.erase(user, operation=new_id(), event="USER_ERASED", at=at)
     assert (await world.state())["status"] == "ERASURE_SCHEDULED"
+
+
+async def test_looking_back_shows_the_suspension_that_was(world: World) -> None:
+    subgraph, clock = world.subgraph, world.subgraph.clock
+    await world.done("suspendUser", "staff", until=moment(clock, days=3))
+    clock.advance(days=1)
+    at = moment(clock)
+    clock.advance(days=3)
+    await subgraph.update(world.ada, "b")
+    query = "query ($id: ID!, $at: DateTime) { user(by: {id: $id}, asOf: $at) { status } }"
+    for asked, status in ((at, "SUSPENDED"), (moment(clock), "ACTIVE")):
+        data = await subgraph.data(query, token=world.token("staff"), id=world.ada, at=asked)
+        assert data == {"user": {"status": status}}
+
+
+async def test_taking_back_a_change_does_not_bring_back_a_suspension(world: World) -> None:
+    subgraph, clock = world.subgraph, world.subgraph.clock
+    await world.done("suspendUser", "staff", until=moment(clock, days=3))
+    clock.advance(days=3)
+    await subgraph.update(world.ada, "b")  # which writes down that it is over
+    undo = "mutation { undoLastChange(input: {}) { user { bio } errors { code } } }"
+    undone = {"undoLastChange": {"user": {"bio": None}, "errors": []}}
+    assert await subgraph.data(undo, world.ada) == undone
+    assert (await world.document())["status"]["value"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_a_transition_is_not_taken_back(world: World, mutation: str) -> None:
+    await world.lead_to(next(source for name, source in LEADS_TO if name == mutation))
+    await world.done(mutation, MAY[mutation])
+    was = await world.document()
+    undo = "mutation { undoLastChange(input: {}) { errors { code } } }"
+    refused = {"undoLastChange": {"errors": [{"code": "NOT_ALLOWED"}]}}
+    assert await world.subgraph.data(undo, world.ada) == refused
+    assert await world.document() == was
