@@ -153,6 +153,7 @@ async def test_every_personal_field_is_noted(
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
       country private { locale timeZone createdAt handleChangedAt formerHandles { until }
+        statusChangedAt statusReason statusBefore suspendedUntil eraseAt
         history { edges { cursor } } }
     } }"""
     for _ in range(3):  # the third time by generated code
