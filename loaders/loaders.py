@@ -30,7 +30,7 @@ class Loaders:
 
     def __init__(self, store: Store, now: Callable[[], datetime], user_parts: Parts = None) -> None:
         self._store = store
-        self._now = now
+        self.now = now
         self._user_parts = user_parts
 
     def users(self, ids: list[str]) -> Awaitable[Sequence[User | None]]:
@@ -62,7 +62,7 @@ class Loaders:
     @cached_property
     def user_by_handle(self) -> UserByHandle:
         """Handle -> the user whom it leads to."""
-        return user_by_handle(self.handle_owner_by_handle, self._now)
+        return user_by_handle(self.handle_owner_by_handle, self.now)
 
     @cached_property
     def preferences_by_key(self) -> PreferencesByKey:

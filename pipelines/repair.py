@@ -15,11 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(store: Store, now: datetime) -> int:
-    """Completes follows, blocks and consents that were begun and never carried through; how many.
+    """Completes merges, follows, blocks and consents that were begun and never carried through.
 
-    Raises: LedgerBroken, once all others are complete.
+    Gives how many. Raises: LedgerBroken, once all others are complete.
     """
     before = now - OLD_ENOUGH
+    merges = await store.merges.pending(now)
+    for keep in merges:
+        await store.merges.finish(keep, now=now)
     blocks = await store.blocks.pending(before)
     for edge in blocks:
         await store.blocks.complete(edge)
@@ -29,7 +32,8 @@ async def repair(store: Store, now: datetime) -> int:
         pair = (edge["source"], edge["target"])
         if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
             await store.follows.remove(*pair, at=now)
-    return len(blocks) + len(follows) + await _carry_consents_through(store, before)
+    done = len(merges) + len(blocks) + len(follows)
+    return done + await _carry_consents_through(store, before)
 
 
 async def _carry_consents_through(store: Store, before: datetime) -> int:

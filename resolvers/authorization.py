@@ -112,6 +112,7 @@ PERSONS = ANYBODY - {ViewerKind.ANONYMOUS, ViewerKind.SERVICE}
 PEOPLE = PERSONS - {ViewerKind.BLOCKED}
 OWNER = frozenset({ViewerKind.SELF, ViewerKind.STAFF})
 SERVICES = frozenset({ViewerKind.SERVICE})
+STAFF = frozenset({ViewerKind.STAFF})
 
 
 def _for_persons(scope: str) -> Rule:
@@ -136,6 +137,14 @@ AUTHORIZATION = Authorization(
         "Mutation.updateProfile": _for_persons("me:profile:write"),
         "Mutation.changeHandle": _for_persons("me:profile:write"),
         "Mutation.undoLastChange": _for_persons("me:profile:write"),
+        "Mutation.deactivateAccount": _for_persons("me:account:write"),
+        "Mutation.reactivateAccount": _for_persons("me:account:write"),
+        "Mutation.scheduleErasure": _for_persons("me:account:write"),
+        "Mutation.cancelErasure": _for_persons("me:account:write"),
+        "Mutation.confirmUser": _for_services("users:accounts:write"),
+        "Mutation.suspendUser": Rule(STAFF),
+        "Mutation.liftSuspension": Rule(STAFF),
+        "Mutation.mergeUsers": Rule(STAFF),
         "Mutation.follow": _for_persons("me:follows:write"),
         "Mutation.unfollow": _for_persons("me:follows:write"),
         "Mutation.block": _for_persons("me:blocks:write"),
@@ -160,6 +169,7 @@ AUTHORIZATION = Authorization(
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
         "User.rev": Rule(EVERYBODY),
+        "User.mergedInto": Rule(EVERYBODY),
         "User.handle": Rule(EVERYBODY),
         "User.displayName": Rule(EVERYBODY),
         "User.avatar": Rule(EVERYBODY),
@@ -193,6 +203,11 @@ AUTHORIZATION = Authorization(
         "UserPrivate.handleChangedAt": Rule(OWNER, personal=True),
         "UserPrivate.formerHandles": Rule(OWNER, personal=True),
         "UserPrivate.history": Rule(OWNER, personal=True),
+        "UserPrivate.statusChangedAt": Rule(OWNER, personal=True),
+        "UserPrivate.statusReason": Rule(OWNER, personal=True),
+        "UserPrivate.statusBefore": Rule(OWNER, personal=True),
+        "UserPrivate.suspendedUntil": Rule(OWNER, personal=True),
+        "UserPrivate.eraseAt": Rule(OWNER, personal=True),
         "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
@@ -213,6 +228,9 @@ AUTHORIZATION = Authorization(
             *("ChangeConnection", "ChangeEdge", "PastChange", "FieldChange"),
             *("RegisterUserPayload", "UpdateProfilePayload", "ChangeHandlePayload"),
             "UndoLastChangePayload",
+            *("DeactivateAccountPayload", "ReactivateAccountPayload", "ConfirmUserPayload"),
+            *("ScheduleErasurePayload", "CancelErasurePayload", "SuspendUserPayload"),
+            *("LiftSuspensionPayload", "MergeUsersPayload", "MergePreview"),
             *("FollowPayload", "UnfollowPayload", "BlockPayload", "UnblockPayload"),
             *("Consent", "PolicyVersion", "ConsentReceipt", "NamespacePreferences"),
             *("RecordConsentPayload", "RecordConsentForPayload", "SetPreferencesPayload"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from resolvers import rules
 from resolvers.errors import Refusal, Refusals
-from resolvers.mutations import Control, Operation, Outcome, carry_out, change_user, known_user
+from resolvers.mutations import NOT_GONE, Control, Operation, Outcome, carry_out, change_user
 from resolvers.request import Request
 from store.records import User
 from store.tiers import BillingKind, Subscription, Tier, joined
@@ -54,7 +54,13 @@ async def record_billing_event(request: Request, event: BillingEvent, control: C
             return {"subscriptions": joined(user.subscriptions, _clean(event))}
 
         return await change_user(
-            request, operation, event.user_id, TIER_CHANGED, decide, find=known_user
+            request,
+            operation,
+            event.user_id,
+            TIER_CHANGED,
+            decide,
+            statuses=NOT_GONE,
+            path=("userId",),
         )
 
     arguments = {

@@ -105,7 +105,7 @@ async def other_user(request: Request, viewer_id: str, user_id: str, control: Co
     if await _is_blocked(request, viewer_id, user_id) or user is None:
         raise _nobody()
     check_revision(user, control)
-    return user
+    return user.as_of(request.now())
 
 
 async def forecast_ties(request: Request, viewer_id: str, target: User, **changed: bool) -> Outcome:

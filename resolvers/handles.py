@@ -11,11 +11,10 @@ from resolvers import rules
 from resolvers.errors import HandleTakenRefusal, TooSoonRefusal, ValidationRefusal
 from resolvers.mutations import Control, Operation, Outcome, carry_out, change_user
 from resolvers.request import Request
-from store.handles import cooling_until, is_taken
+from store.handles import FORMER_HANDLES, cooling_until, is_taken
 from store.records import FormerHandle, User
 
 HANDLE_CHANGED = "HANDLE_CHANGED"
-FORMER_HANDLES = 10
 SUGGESTIONS = 3
 
 

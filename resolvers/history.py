@@ -18,12 +18,14 @@ from resolvers.sealed_contacts import opened
 from resolvers.sealing import opened_value
 from resolvers.visibility import SeenPrivate, SeenUser
 from store.diffs import Diff, before, fields_of, opened_diff
-from store.records import Author, Revision, User
+from store.records import STANDING, Author, Revision, User
 from store.sealing import DataKey
 
 UNDONE = "CHANGE_UNDONE"
 TAKEN_BACK = frozenset({PROFILE_CHANGED, UNDONE})
 """The events that `undo_last_change` takes back: they changed nothing but the profile."""
+UNTOLD = frozenset({"absorption"})
+"""Attributes that are about how a change is carried out, and no field of a user."""
 REV = re.compile(r"[0-9]{1,9}")
 STEPS = 200
 """Revisions that are read at once on the way back."""
@@ -108,7 +110,7 @@ async def as_of(request: Request, find: Find, at: datetime) -> SeenUser | None:
         return None
     [key] = await request.store.keys.by_user_ids([user.id])
     past = await _gone_back(request, current, key, at)
-    [seen] = await request.users.seen([past])
+    [seen] = await request.users.seen([past.seen_at(at)])
     return seen
 
 
@@ -153,7 +155,9 @@ def _values_before(user: User, revision: Revision, key: DataKey) -> dict[str, An
     """The values of the attributes that the revision changed, as they were before it."""
     diff = opened_diff(key, revision)
     earlier = before(user, [(revision, diff)])
-    return {name: opened_value(name, getattr(earlier, name), key) for name in fields_of(diff)}
+    # It may have written down besides that a suspension was over, which stays so.
+    names = fields_of(diff).keys() - {*STANDING}
+    return {name: opened_value(name, getattr(earlier, name), key) for name in names}
 
 
 async def _gone_back(request: Request, user: User, key: DataKey | None, at: datetime) -> User:
@@ -215,7 +219,7 @@ def _field_changes(user: User, diff: Diff, key: DataKey | None) -> list[FieldCha
             _shown(name, getattr(earlier, name), key),
             _shown(name, getattr(later, name), key),
         )
-        for name in sorted(fields_of(diff))
+        for name in sorted(fields_of(diff).keys() - UNTOLD)
     ]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from resolvers import rules
 from resolvers.errors import DenialReason
 from resolvers.mutations import (
+    NOT_GONE,
     Control,
     FieldChange,
     Forecast,
@@ -24,7 +25,6 @@ from resolvers.mutations import (
     carry_out,
     change_user,
     check_revision,
-    known_user,
 )
 from resolvers.request import Request
 from resolvers.seats import (
@@ -259,7 +259,8 @@ async def _unseat(request: Request, operation: Operation, user: User, household_
         user.id,
         HOUSEHOLD_LEFT,
         leave,
-        find=known_user,
+        statuses=NOT_GONE,
+        path=("userId",),
     )
 
 

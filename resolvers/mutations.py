@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -26,12 +26,15 @@ from resolvers.sealing import opened, sealed
 from store.errors import StoreFault
 from store.idempotency import LEASE
 from store.ids import new_id
-from store.records import Attempt, Author, Status, User, to_stored_precision
+from store.records import STANDING, Attempt, Author, Status, User, to_stored_precision
 
 CHANGE_ATTEMPTS = 20
 """How often a change is tried again when others write the same user at the same time."""
 PAUSE_SECONDS = 0.01
 """How much longer, at most, the pause before each further try is."""
+ONLY_ACTIVE = frozenset({Status.ACTIVE})
+NOT_GONE = frozenset(Status) - {Status.ERASED, Status.MERGED}
+"""Whose documents services still write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,6 @@ class Outcome:
 
 
 Act = Callable[[Operation], Awaitable[Outcome]]
-Find = Callable[[Request, str], Awaitable[User]]
 Decide = Callable[[User], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 
 
@@ -127,19 +129,21 @@ async def change_user(
     event: str,
     decide: Decide,
     *,
-    find: Find | None = None,
+    statuses: Set[Status] = ONLY_ACTIVE,
+    path: Sequence[str] = (),
 ) -> Outcome:
     """Changes a user's own fields in one guarded write, deciding anew when others were faster.
 
     `decide` gives the new value of each record field to set; a value that is there already is left
-    out, and nothing is written when nothing is left. `find` is `active_user`, unless it is given.
+    out, and nothing is written when nothing is left. A user of another status than these is
+    refused, with the argument at the path.
     """
     for attempt in range(CHANGE_ATTEMPTS):
         if attempt:
             await asyncio.sleep(random.random() * attempt * PAUSE_SECONDS)
         async with request.store.users.turn(user_id):
             outcome = await _try_to_change(
-                request, operation, user_id, event, decide, find or active_user
+                request, operation, user_id, event, decide, statuses, path
             )
         if outcome is not None:
             return outcome
@@ -151,29 +155,28 @@ async def change_user(
 
 async def active_user(request: Request, user_id: str, *path: str) -> User:
     """The user as of now. Raises: NotFoundRefusal, NotAllowedRefusal when not active."""
+    user = (await existing_user(request, user_id, *path)).as_of(request.now())
+    check_status(user, ONLY_ACTIVE, *path)
+    return user
+
+
+async def existing_user(request: Request, user_id: str, *path: str) -> User:
+    """The user as stored now, be it a tombstone. Raises: NotFoundRefusal."""
     user = await request.store.users.by_id(user_id)
     if user is None:
         raise NotFoundRefusal(message="There is no such user.", path=path)
-    if user.status is not Status.ACTIVE:
-        raise NotAllowedRefusal(
-            message="The account is not active.", path=path, reason=DenialReason.ACCOUNT_STATUS
-        )
     return user
 
 
-async def known_user(request: Request, user_id: str) -> User:
-    """The user as of now, whose account may be closed for a while, but not erased.
-
-    Raises: NotFoundRefusal, NotAllowedRefusal.
-    """
-    user = await request.store.users.by_id(user_id)
-    if user is None:
-        raise NotFoundRefusal(message="There is no such user.", path=("userId",))
-    if user.status in (Status.ERASED, Status.MERGED):
-        raise NotAllowedRefusal(
-            message="The account is gone.", path=("userId",), reason=DenialReason.ACCOUNT_STATUS
-        )
-    return user
+def check_status(user: User, statuses: Set[Status], *path: str) -> None:
+    """Insists on an account with one of these statuses. Raises: NotAllowedRefusal."""
+    if user.status in statuses:
+        return
+    expected = " or ".join(status.value for status in Status if status in statuses)
+    message = f"The account is {user.status.value}, expected {expected}."
+    if statuses == ONLY_ACTIVE:
+        message = "The account is not active."
+    raise NotAllowedRefusal(message=message, path=path, reason=DenialReason.ACCOUNT_STATUS)
 
 
 def check_revision(user: User, control: Control) -> None:
@@ -205,14 +208,19 @@ async def _try_to_change(
     user_id: str,
     event: str,
     decide: Decide,
-    find: Find,
+    statuses: Set[Status],
+    path: Sequence[str],
 ) -> Outcome | None:
     """What came of one try; nothing when somebody else wrote the user meanwhile."""
     control, keys = operation.control, request.store.keys
-    user, [key] = await asyncio.gather(find(request, user_id), keys.by_user_ids([user_id]))
-    if operation.id in user.recent_operations:
+    stored, [key] = await asyncio.gather(
+        existing_user(request, user_id, *path), keys.by_user_ids([user_id])
+    )
+    if operation.id in stored.recent_operations:
         # Done by an earlier attempt that crashed after writing.
-        return Outcome(user.id, user=user)
+        return Outcome(stored.id, user=stored)
+    user = stored.as_of(operation.now)
+    check_status(user, statuses, *path)
     check_revision(user, control)
     decided = decide(user)
     values = await decided if isinstance(decided, Awaitable) else decided
@@ -226,8 +234,8 @@ async def _try_to_change(
     if key is None:  # the user was erased meanwhile
         return None
     afterwards = await request.store.users.change(
-        user,
-        sealed(changed, key),
+        stored,
+        {**_over(stored, user), **sealed(changed, key)},
         operation=operation.id,
         event=event,
         at=operation.now,
@@ -235,6 +243,13 @@ async def _try_to_change(
         key=key,
     )
     return Outcome(user.id, user=afterwards) if afterwards else None
+
+
+def _over(stored: User, user: User) -> dict[str, Any]:
+    """What writes down that a suspension is over, when that is not stored yet."""
+    if stored.status is user.status:
+        return {}
+    return {name: getattr(user, name) for name in STANDING}
 
 
 async def _carry_out_once(

@@ -34,8 +34,10 @@ class Registration:
     time_zone: str | None
 
 
-async def register_user(request: Request, wish: Registration, control: Control) -> Outcome:
-    """Makes a new active user with this handle; for services that sign people up."""
+async def register_user(
+    request: Request, wish: Registration, is_pending: bool, control: Control
+) -> Outcome:
+    """Makes a new user with this handle, to be confirmed or not; for services."""
     request.require_service("Mutation.registerUser")
 
     async def act(operation: Operation) -> Outcome:
@@ -46,7 +48,7 @@ async def register_user(request: Request, wish: Registration, control: Control) 
         user = new_user(
             id=operation.new_id,
             rev=1,
-            status=Status.ACTIVE,
+            status=Status.PENDING if is_pending else Status.ACTIVE,
             created_at=operation.now,
             **_clean(asdict(wish)),
         )
@@ -61,7 +63,8 @@ async def register_user(request: Request, wish: Registration, control: Control) 
         )
         return Outcome(user.id, user=user if is_new else None)
 
-    return await carry_out(request, "registerUser", control, asdict(wish), act)
+    arguments = {**asdict(wish), "pending": is_pending}
+    return await carry_out(request, "registerUser", control, arguments, act)
 
 
 async def update_profile(request: Request, wish: Mapping[str, Any], control: Control) -> Outcome:

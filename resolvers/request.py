@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from loaders.loaders import Loaders
 from resolvers.audit import Audit, Trail
-from resolvers.authorization import AUTHORIZATION, SERVICES, Authorization, kind_of
+from resolvers.authorization import AUTHORIZATION, SERVICES, STAFF, Authorization, kind_of
 from resolvers.caching import CacheTags
 from resolvers.catalogue import Catalogue, default_catalogue
 from resolvers.errors import Forbidden, Unauthenticated
@@ -26,6 +26,7 @@ class Policy:
 
     handle_cooldown: timedelta = timedelta(days=30)
     handle_change_interval: timedelta = timedelta(days=7)
+    erasure_delay: timedelta = timedelta(days=14)
     max_entities: int = 1000
     operation_timeout: timedelta = timedelta(seconds=10)
     purpose_required: bool = False
@@ -114,8 +115,8 @@ class Request:
             raise Unauthenticated("Sign in: send a bearer token in the Authorization header.")
         kind, rule = kind_of(self.viewer), self.authorization.rules[field]
         if kind not in rule.kinds:
-            only_services = rule.kinds == SERVICES
-            raise Forbidden(f"Only {'services' if only_services else 'people'} may do this.")
+            who = {SERVICES: "services", STAFF: "staff"}.get(rule.kinds, "people")
+            raise Forbidden(f"Only {who} may do this.")
         if not self.authorization.allows(field, kind, self.viewer.scopes):
             raise Forbidden(f"The token lacks the scope {rule.scopes[kind]!r}.")
         return self.viewer

@@ -34,6 +34,7 @@ LINKS = 5
 LINK_LABEL_LENGTH = 50
 URL_LENGTH = 300
 QUERY_LENGTH = 50
+REASON_LENGTH = 300
 IDS = 100
 PAGE_SIZE = 100
 LONGEST_DECOMPOSITION = 4
@@ -171,6 +172,17 @@ def since_rev(value: int, current: int, *path: str) -> int:
     if not 0 <= value <= current:
         raise refuse(path, "SINCE_REV", f"a revision from 0 to {current}, the current one")
     return value
+
+
+def future(value: datetime | None, now: datetime, *path: str) -> datetime | None:
+    """A moment after now, as the database keeps it."""
+    try:
+        moment = None if value is None else to_stored_precision(value)
+    except (OverflowError, ValueError):  # the first and last hours that a datetime can hold
+        moment = now
+    if value is not None and (value.tzinfo is None or moment is None or moment <= now):
+        raise refuse(path, "FUTURE", "a moment that is yet to come, with its offset from UTC")
+    return moment
 
 
 def at_most(values: Sequence[object], longest: int, *path: str) -> None:

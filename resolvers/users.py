@@ -82,15 +82,19 @@ async def search_users(request: Request, query: str, first: int, after: str | No
     if prefix is None or not by_handle:
         raise rules.refuse(("query",), "MIN_LENGTH", "at least one character of a name")
     users = request.store.users
-    origin = Origin("search", prefix)
+    origin, now = Origin("search", prefix), request.now()
 
     async def read(place: str | None) -> list[PageItem]:
         phase, _, key = (place or HANDLES_FIRST).partition(":")
         in_handles, in_names = (key or None, None) if phase == "h" else (None, key)
         handles, names = await asyncio.gather(
-            users.with_handle_from(by_handle, in_handles, size + 1),
+            users.with_handle_from(by_handle, in_handles, size + 1, now=now),
             users.with_name_from(
-                prefix.casefold(), in_names, size + 1, but_not_handles_from=by_handle
+                prefix.casefold(),
+                in_names,
+                size + 1,
+                but_not_handles_from=by_handle,
+                now=now,
             ),
         )
         found = [(user, f"h:{user.handle}") for user in handles] if phase == "h" else []

@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache, cached_property, lru_cache, partial
 from itertools import compress
 from typing import Any, ClassVar, cast
@@ -30,7 +31,7 @@ from store.ids import encode
 from store.records import Document, Status, User
 from store.users import PARTS_OF_ALL
 
-WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev"})
+WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev", "User.mergedInto"})
 """What others see of a user who is not active; the same for everybody once erased."""
 
 TRUSTED = OWNER | {ViewerKind.SERVICE}
@@ -38,6 +39,8 @@ TRUSTED = OWNER | {ViewerKind.SERVICE}
 
 NOBODY = encode(0)
 """Is asked about where nobody is found, so that those who are hidden take no more commands."""
+
+SUSPENDED = Status.SUSPENDED.value
 
 NO_SCOPES: frozenset[str] = frozenset()
 
@@ -112,7 +115,10 @@ class AuditedUser(SeenUser):
 
 
 PRIVATE_PARTS = frozenset(
-    {"locale", "time_zone", "created_at", "handle_changed_at", "former_handles"}
+    {
+        *("locale", "time_zone", "created_at", "handle_changed_at", "former_handles"),
+        *("status_changed_at", "status_reason", "status_before", "suspended_until", "erase_at"),
+    }
 )
 """The attributes of the record that the private part shows."""
 
@@ -247,9 +253,16 @@ class SeenUsers:
         matter = self._authorization.seen_scopes
         scopes = self._viewer.scopes & matter if self._viewer else NO_SCOPES
         views, are_audited = _views_of(self._authorization, kind, scopes, self._needs)
-        if not are_audited:
-            return views
-        return {status: partial(view, self._trail) for status, view in views.items()}
+        if are_audited:
+            views = {status: partial(view, self._trail) for status, view in views.items()}
+        return {**views, SUSPENDED: partial(_suspended, views, self._loaders.now())}
+
+
+def _suspended(views: Views, now: datetime, document: Document) -> SeenUser:
+    """A user who is suspended as stored, by what that is at this moment."""
+    user = User(document).as_of(document.get("seenAt", now))
+    view = views[user.status.value]
+    return view(document if user.status is Status.SUSPENDED else user.stored())
 
 
 def visible_fields(

@@ -65,6 +65,7 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.viewerRelation": 0,
     "User.consents": 0,
     "User.contacts": 0,
+    "User.mergedInto": 0,
     "UserPrivate.formerHandles": PROFILE_SECONDS,
     "Viewer.user": PROFILE_SECONDS,
     "Viewer.blockedUsers": 0,
@@ -76,7 +77,10 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "Viewer.entitlements": 0,
     "Viewer.household": 0,
 }
-"""The hints, in seconds. Lists, relations and tiers are 0: they change without a revision."""
+"""The hints, in seconds.
+
+Lists, relations, tiers and other users are 0: they change without a revision of the user.
+"""
 
 PRIVATE_ROOTS = frozenset({"Query.viewer"})
 

@@ -29,6 +29,9 @@ class RegisterUserInput:
         default=UNSET, description="Language of the app as a BCP 47 tag."
     )
     time_zone: str | None = strawberry.field(default=UNSET, description="IANA time zone.")
+    pending: bool = strawberry.field(
+        default=False, description="Whether the account is not active before it is confirmed."
+    )
     control: MutationControl | None = strawberry.field(
         default=UNSET, description="How to carry it out."
     )
@@ -99,14 +102,14 @@ class ProfileMutations:
     """What can be done with profiles."""
 
     @strawberry.mutation(
-        description="Makes a new active user; for services with the scope `users:register`."
+        description="Makes a new user; for services with the scope `users:register`."
     )
     async def register_user(
         self,
         info: Ask,
         input: Annotated[RegisterUserInput, strawberry.argument(description="The new user.")],
     ) -> RegisterUserPayload | None:
-        """Makes a new active user."""
+        """Makes a new user."""
         wish = resolvers.Registration(
             handle=input.handle,
             display_name=given(input.display_name),
@@ -114,7 +117,8 @@ class ProfileMutations:
             locale=given(input.locale),
             time_zone=given(input.time_zone),
         )
-        outcome = await resolvers.register_user(info.context, wish, control_of(input.control))
+        control = control_of(input.control)
+        outcome = await resolvers.register_user(info.context, wish, input.pending, control)
         return await RegisterUserPayload.of(info.context, outcome)
 
     @strawberry.mutation(

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from execution.strawberry_schema import Execution
 from guard import Limits
 from resolvers.authorization import AUTHORIZATION
+from schema.accounts import AccountMutations
 from schema.authorization import check_authorization
 from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
@@ -17,6 +18,7 @@ from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
 from schema.households import HouseholdMutations
+from schema.merges import MergeMutations
 from schema.mutations import ERROR_TYPES
 from schema.preferences import PreferencesMutations
 from schema.profiles import ProfileMutations
@@ -34,6 +36,8 @@ class Query(UserQueries, HandleQueries, ContactQueries, ServiceQuery):
 class Mutation(
     ProfileMutations,
     HandleMutations,
+    AccountMutations,
+    MergeMutations,
     FollowMutations,
     BlockMutations,
     ConsentMutations,

@@ -25,6 +25,7 @@ from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
 from resolvers.households import SeatedMember, SeenHousehold, household_of_viewer
 from resolvers.lists import Page
+from resolvers.merges import merged_into
 from resolvers.preferences import Preferences, preferences_of
 from resolvers.request import Request
 from resolvers.sealed_contacts import OpenContact
@@ -120,6 +121,21 @@ class UserPrivate:
     )
     former_handles: list[FormerHandle] = strawberry.field(
         description="Handles that still lead here until others may have them."
+    )
+    status_changed_at: datetime = strawberry.field(
+        description="Since when the account has its status."
+    )
+    status_reason: str | None = strawberry.field(
+        description="What staff say why the account is suspended."
+    )
+    status_before: AccountStatus | None = strawberry.field(
+        description="What the status is again when the erasure is cancelled."
+    )
+    suspended_until: datetime | None = strawberry.field(
+        description="When the suspension ends by itself; null when it does not."
+    )
+    erase_at: datetime | None = strawberry.field(
+        description="When the account is to be erased; null when it is not."
     )
 
     @strawberry.field(
@@ -221,6 +237,16 @@ class User:
         return await lists.following_page(info.context, user, first, after)
 
     @strawberry.field(
+        graphql_type="User | None",
+        description="The account that this one was merged into in the end; "
+        "null when it was not, or when that account's profile is not visible to the viewer.",
+    )
+    @staticmethod
+    async def merged_into(user: strawberry.Parent[SeenUser], info: Ask) -> SeenUser | None:
+        """The account that this one was merged into in the end."""
+        return await merged_into(info.context, user)
+
+    @strawberry.field(
         graphql_type=ViewerRelation | None,
         description="What the signed-in person is to the user; else null.",
     )
@@ -300,6 +326,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "viewerRelation": frozenset({"status"}),
     "consents": frozenset({"consents"}),
     "contacts": frozenset({"contacts"}),
+    "mergedInto": frozenset({"merged_into"}),
     "private": PRIVATE_PARTS,
     "tier": frozenset({"tier"}),
     "entitlements": frozenset({"entitlements", "country"}),

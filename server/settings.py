@@ -422,6 +422,14 @@ class Settings(BaseSettings):
             read_catalogue(path)
         return path
 
+    erasure_delay_days: float = Field(
+        14,
+        ge=0,
+        le=365,
+        description="How long after it was asked for an account is erased; until then its owner "
+        "may cancel it.",
+    )
+
     @field_validator("trusted_documents_only")
     @classmethod
     def _trusts_something(cls, only: bool, others: ValidationInfo) -> bool:
@@ -489,6 +497,7 @@ class Settings(BaseSettings):
         return Policy(
             handle_cooldown=timedelta(days=self.handle_cooldown_days),
             handle_change_interval=timedelta(days=self.handle_change_interval_days),
+            erasure_delay=timedelta(days=self.erasure_delay_days),
             max_entities=self.max_entities,
             operation_timeout=timedelta(seconds=self.request_timeout_seconds),
             purpose_required=self.audit_purpose_required,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from pymongo import IndexModel
+
 from store.driver import Database
 from store.errors import DuplicateKey
 from store.follows import Follows
@@ -16,11 +18,18 @@ class Blocks:
     def __init__(self, database: Database, follows: Follows) -> None:
         self._follows = follows
         self.blocked = EdgeList(database, "blocks", owner="source", other="target", pending=True)
+        self.blocked.indexes.append(IndexModel([("target", 1), ("_id", 1)], name="target"))
         self._edges = self.blocked.collection
 
     async def existing(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the (source, target) pairs where source blocks target; one command."""
         return await self.blocked.existing(pairs)
+
+    async def of(self, user_id: str, after: str, limit: int) -> list[Document]:
+        """Blocks by the user and of the user whose `_id` is behind this, in its order."""
+        ends = [{"source": user_id}, {"target": user_id}]
+        where = {"$or": ends, "_id": {"$gt": after}}
+        return await self._edges.find(where, sort="_id", limit=limit)
 
     async def add(self, source: str, target: str, *, at: datetime) -> None:
         """Makes source block target and ends the follows between them."""

@@ -194,6 +194,12 @@ class Collection:
             result = await self._handle.update_one(where, change, upsert=upsert)
             return bool(result.matched_count or result.upserted_id is not None)
 
+    async def replace(self, where: Filter, document: Document) -> bool:
+        """Puts this in the place of the one matching document; false when there was none."""
+        with self._in_time():
+            result = await self._handle.replace_one(where, document)
+            return bool(result.matched_count)
+
     async def delete(self, where: Filter) -> bool:
         """Deletes the one matching document; false when there was none."""
         with self._in_time():

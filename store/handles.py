@@ -15,6 +15,8 @@ from store.errors import DuplicateKey
 from store.records import HandleClaim, User, handle_claim_from_document
 from store.users import Users
 
+FORMER_HANDLES = 10
+"""Handles that a user gave up and that are kept with the user, at most."""
 LEASE = timedelta(seconds=60)
 """How long a claim is safe before its user's document must say the same."""
 
@@ -43,6 +45,10 @@ class Handles:
         except DuplicateKey:
             return await self._take_over(handle, user_id, now)
         return True
+
+    async def hand_over(self, handle: str, user_id: str, to: str) -> None:
+        """Makes a handle that is claimed by one user lead to another, whose document says so."""
+        await self.collection.update({"_id": handle, "userId": user_id}, {"$set": {"userId": to}})
 
     async def insert_new(self, claims: Sequence[HandleClaim]) -> list[str]:
         """Writes those of the rows whose handle is free, for sample data; gives the others."""

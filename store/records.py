@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
 from operator import attrgetter, itemgetter
 from types import MappingProxyType
@@ -100,6 +100,17 @@ class Contact(NamedTuple):
     pending: bytes | None = None
 
 
+class Absorption(NamedTuple):
+    """The account that is being merged into a user, since when, and how long its handle leads on.
+
+    It stays with the user until the merge is carried through (`store.merges`).
+    """
+
+    user_id: str
+    at: datetime
+    handle_until: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One change of a user: the event it was, the operation that made it, and what it changed.
@@ -186,6 +197,13 @@ class User:
     id: str = stored("_id")
     rev: int = stored("rev")
     status: Status = stored("status.value", STATUSES.__getitem__)
+    status_changed_at: datetime = stored("status.at")
+    status_reason: str | None = stored("status.reason")
+    status_before: Status | None = stored("status.before", STATUSES.get)
+    suspended_until: datetime | None = stored("status.until")
+    erase_at: datetime | None = stored("status.eraseAt")
+    merged_into: str | None = stored("mergedInto")
+    absorption: Absorption | None = stored("absorbs", lambda absorbs: _absorption(absorbs))
     created_at: datetime = stored("createdAt")
     joined_year: int = stored("createdAt", attrgetter("year"))
     handle: str | None = stored("handle")
@@ -227,6 +245,18 @@ class User:
         """The user as the view for its status shows it; views go by the status's value."""
         return views[self._document["status"]["value"]](self._document)
 
+    def as_of(self, now: datetime) -> "User":
+        """The user at this moment: who was suspended until then is active again."""
+        if not is_over(self._document["status"], now):
+            return self
+        return User(
+            {**self._document, "status": {"value": Status.ACTIVE.value, "at": self.suspended_until}}
+        )
+
+    def seen_at(self, at: datetime) -> "User":
+        """The same user, who is to be seen as of that moment and not as of now."""
+        return User({**self._document, "seenAt": at})
+
     def changed(self, rev: int, values: Mapping[str, Any]) -> "User":
         """The user at a later revision, which differs by these values of its attributes.
 
@@ -255,6 +285,9 @@ class User:
         """A copy of the document, to be written."""
         return dict(self._document)
 
+
+STANDING = ("status", "status_changed_at", "suspended_until", "status_reason")
+"""The attributes that change when a suspension is over."""
 
 PATHS: Mapping[str, str] = {
     name: attribute.path for name, attribute in vars(User).items() if isinstance(attribute, Stored)
@@ -294,6 +327,10 @@ def new_user(
 
 def to_stored(value: Any) -> Any:
     """An attribute's value as stored: its parts become sub-documents without what is missing."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Absorption):
+        return {"userId": value.user_id, "at": value.at, "handleUntil": value.handle_until}
     if isinstance(value, tuple):
         return [
             {_camel(name): value for name, value in part._asdict().items() if value is not None}
@@ -420,10 +457,20 @@ def edge_from_document(document: Document, other_end: str) -> Edge:
     return Edge(document[other_end], document["order"], document["at"])
 
 
+def is_over(status: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a stored status is a suspension that ended by then."""
+    until: datetime | None = status.get("until")
+    return status["value"] == Status.SUSPENDED.value and until is not None and until <= now
+
+
 def to_stored_precision(moment: datetime) -> datetime:
     """The moment as the database keeps it: UTC, whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _absorption(absorbs: Document | None) -> Absorption | None:
+    return absorbs and Absorption(absorbs["userId"], absorbs["at"], absorbs["handleUntil"])  # type: ignore[return-value]
 
 
 def _links(links: Sequence[Document]) -> tuple[Link, ...]:

@@ -21,6 +21,7 @@ from store.history import History
 from store.households import Households
 from store.idempotency import Idempotency
 from store.keys import Keys
+from store.merges import Merges
 from store.preferences import Preferences
 from store.revisions import Revisions
 from store.sealing import HeldKeys, KeyEncryption
@@ -77,6 +78,7 @@ class Store:
         self.consents = ConsentLedger(database, self.users, ledger_key)
         self.preferences = Preferences(database)
         self.households = Households(database)
+        self.merges = Merges(self.users, self.keys, self.handles, self.follows, self.blocks)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
         self.history = History(database)

@@ -14,7 +14,7 @@ from store.coalescing import CoalescedReads, Parts
 from store.diffs import diff_of, sealed_diff
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
-from store.records import PATHS, Author, Document, Revision, Status, User, to_stored
+from store.records import PATHS, Absorption, Author, Document, Revision, Status, User, to_stored
 from store.revisions import Revisions, revision_document
 from store.sealing import DataKey
 
@@ -28,7 +28,7 @@ COUNT_OPERATIONS = 128
 
 COUNTED = "counts.operations"
 BOOKKEEPING = (
-    *("outbox", "archivedRev", COUNTED, "schemaVersion", "status.at"),
+    *("outbox", "archivedRev", COUNTED, "schemaVersion", "absorbs"),
     *("consents.head", "consents.due"),
 )
 """What only writers and watchers of one user look at."""
@@ -39,7 +39,7 @@ SETTABLE = (
     *("avatar", "profile_color", "country", "locale", "time_zone"),
 )
 """The attributes that somebody may set."""
-PARTS_OF_ALL = frozenset({"id", "rev", "status", "handle", "former_handles"})
+PARTS_OF_ALL = frozenset({"id", "rev", "status", "suspended_until", "handle", "former_handles"})
 """What is read of every user: it says who sees it, and whether a handle leads there."""
 
 PROJECTIONS = 1000
@@ -53,6 +53,8 @@ class Users:
         IndexModel("handle", name="handle"),
         IndexModel("nameKey", name="nameKey"),
         IndexModel("consents.due.at", name="consents_due", sparse=True),
+        IndexModel("status.eraseAt", name="eraseAt", sparse=True),
+        IndexModel("absorbs.at", name="absorbs", sparse=True),
     )
 
     def __init__(self, database: Database, revisions: Revisions) -> None:
@@ -74,14 +76,22 @@ class Users:
         [user] = await self._reads_with_revisions.read([user_id])
         return user
 
-    async def with_handle_from(self, prefix: str, after: str | None, limit: int) -> list[User]:
+    async def with_handle_from(
+        self, prefix: str, after: str | None, limit: int, *, now: datetime
+    ) -> list[User]:
         """Active users whose handle starts with the prefix, by handle, after that handle."""
-        where = {"handle": _prefix_range(prefix, after), "status.value": Status.ACTIVE.value}
+        where = {"handle": _prefix_range(prefix, after), **_active(now)}
         found = await self.collection.find(where, sort="handle", limit=limit, without=UNSEARCHED)
         return list(map(User, found))
 
     async def with_name_from(
-        self, prefix: str, after: str | None, limit: int, *, but_not_handles_from: str
+        self,
+        prefix: str,
+        after: str | None,
+        limit: int,
+        *,
+        but_not_handles_from: str,
+        now: datetime,
     ) -> list[tuple[str, User]]:
         """Active users whose display name starts with the folded prefix, each with its sort key.
 
@@ -93,7 +103,7 @@ class Users:
         where = {
             "nameKey": _prefix_range(prefix, after),
             "handle": {"$not": _prefix_range(but_not_handles_from, None)},
-            "status.value": Status.ACTIVE.value,
+            **_active(now),
         }
         found = await self.collection.find(where, sort="nameKey", limit=limit, without=BOOKKEEPING)
         return [(document["nameKey"], User(document)) for document in found]
@@ -159,12 +169,55 @@ class Users:
     ) -> None:
         """Adds to the counts of a user, once per operation however often it is called."""
         await self.collection.update(
-            {"_id": user_id, "counts.operations": {"$ne": operation}},
+            {
+                "_id": user_id,
+                "counts.operations": {"$ne": operation},
+                "status.value": {"$ne": Status.ERASED.value},
+            },
             {
                 "$inc": {"counts.followers": followers, "counts.following": following},
                 "$push": {"counts.operations": {"$each": [operation], "$slice": -COUNT_OPERATIONS}},
             },
         )
+
+    async def due_for_erasure(self, now: datetime, limit: int) -> list[User]:
+        """Users whose erasure is due, those due longest first; each with its newest revisions."""
+        where = {"status.eraseAt": {"$lte": now}}
+        found = await self.collection.find(
+            where, sort="status.eraseAt", limit=limit, without=[COUNTED]
+        )
+        return list(map(User, found))
+
+    async def erase(self, user: User, *, operation: str, event: str, at: datetime) -> bool:
+        """Leaves a tombstone of a user whose erasure is due, if still at this revision.
+
+        One atomic update, after which the document holds the identifier, the status with its
+        moment, the revision and its event, and nothing else; false when somebody else was faster.
+        """
+        revision = Revision(user.rev + 1, event, operation, at, ("status",))
+        tombstone = {
+            "rev": revision.rev,
+            "status": {"value": Status.ERASED.value, "at": at},
+            "schemaVersion": SCHEMA_VERSION,
+            "outbox": [revision_document(revision)],
+        }
+        guard = {
+            "_id": user.id,
+            "rev": user.rev,
+            "status.value": Status.ERASURE_SCHEDULED.value,
+            "status.eraseAt": {"$lte": at},
+        }
+        return await self.collection.replace(guard, tombstone)
+
+    async def absorbing(self, before: datetime) -> list[User]:
+        """Users into whom another was to be merged since before then, and is not yet wholly."""
+        where = {"absorbs.at": {"$lt": before}}
+        return list(map(User, await self.collection.find(where, limit=1000, without=[COUNTED])))
+
+    async def absorbed(self, user_id: str, absorption: Absorption) -> None:
+        """Notes that nothing is being merged into the user any more; no revision tells it."""
+        where = {"_id": user_id, "absorbs.userId": absorption.user_id, "absorbs.at": absorption.at}
+        await self.collection.update(where, {"$unset": {"absorbs": ""}})
 
     async def any(self) -> bool:
         """Whether there is a user at all."""
@@ -224,6 +277,12 @@ def name_key(display_name: str, user_id: str) -> str:
 def _paths(parts: frozenset[str]) -> tuple[str, ...]:
     """What to read of documents for these parts of their users."""
     return tuple(sorted({PATHS[part] for part in parts | PARTS_OF_ALL}))
+
+
+def _active(now: datetime) -> Document:
+    """Who is active: also who was suspended until a moment that has passed."""
+    over = {"status.value": Status.SUSPENDED.value, "status.until": {"$lte": now}}
+    return {"$or": [{"status.value": Status.ACTIVE.value}, over]}
 
 
 def _prefix_range(prefix: str, after: str | None) -> Document:

@@ -154,6 +154,7 @@ async def test_every_personal_field_is_noted(
     query = """query ($id: ID!) { user(by: {id: $id}) {
       country consents { state } contacts { id }
       private { locale timeZone createdAt handleChangedAt formerHandles { until }
+        statusChangedAt statusReason statusBefore suspendedUntil eraseAt
         history { edges { cursor } } }
     } }"""
     for _ in range(3):  # the third time by generated code

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvers import consents, contacts, handles, profiles
+from resolvers import accounts, consents, contacts, handles, merges, profiles
 from resolvers.errors import (
     REFUSALS,
     Forbidden,
@@ -16,6 +16,7 @@ from resolvers.errors import (
     RevisionsGoneRefusal,
     Unauthenticated,
 )
+from store.merges import ABSORBED, MERGE_COMPLETED
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "errors.md").read_text()
@@ -31,6 +32,7 @@ def test_every_code_and_event_is_documented() -> None:
     events |= {consents.CONSENT_RECORDED}
     events |= {contacts.ADDED, contacts.CHANGED, contacts.VERIFIED, contacts.REMOVED}
     events |= {contacts.MADE_PRIMARY}
+    events |= {*accounts.TRANSITIONS, merges.MERGE_BEGUN, ABSORBED, MERGE_COMPLETED}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])
     for pattern in (r'"code": "([A-Z_]+)"', r'code = "([A-Z_]+)"', r'\d{3},\s*"([A-Z_]+)"'):
