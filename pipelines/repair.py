@@ -15,7 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 async def repair(store: Store, now: datetime) -> int:
-    """Completes follows and blocks that were begun and never carried through; how many."""
+    """Completes follows and blocks that were begun and never carried through; how many.
+
+    Forgets birthdays, which are kept no longer than until they are over.
+    """
     before = now - OLD_ENOUGH
     blocks = await store.blocks.pending(before)
     for edge in blocks:
@@ -26,6 +29,7 @@ async def repair(store: Store, now: datetime) -> int:
         pair = (edge["source"], edge["target"])
         if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
             await store.follows.remove(*pair, at=now)
+    await store.users.forget_birthdays(now)
     return len(blocks) + len(follows)
 
 

@@ -93,6 +93,8 @@ class DenialReason(StrEnum):
     BLOCKING = "BLOCKING"
     ACCOUNT_STATUS = "ACCOUNT_STATUS"
     NOTHING_TO_UNDO = "NOTHING_TO_UNDO"
+    MINOR = "MINOR"
+    ALREADY_SET = "ALREADY_SET"
 
 
 @dataclass(kw_only=True)

@@ -56,6 +56,8 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.profileColor": PROFILE_SECONDS,
     "User.joinedYear": PROFILE_SECONDS,
     "User.country": PROFILE_SECONDS,
+    "User.ageBand": PROFILE_SECONDS,
+    "User.redactions": PROFILE_SECONDS,
     "User.private": PROFILE_SECONDS,
     "User.followerCount": COUNT_SECONDS,
     "User.followingCount": COUNT_SECONDS,
@@ -63,6 +65,7 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "User.following": 0,
     "User.viewerRelation": 0,
     "UserPrivate.formerHandles": PROFILE_SECONDS,
+    "UserPrivate.visibility": PROFILE_SECONDS,
     "Viewer.user": PROFILE_SECONDS,
     "Viewer.blockedUsers": 0,
 }

@@ -33,12 +33,17 @@ WEIGHTS: Mapping[str, float] = {
     "Mutation.unfollow": 200,
     "Mutation.block": 200,
     "Mutation.unblock": 100,
+    "UserPrivate.birthDate": 20,
+    "Mutation.setVisibility": 100,
+    "Mutation.setBirthDate": 150,
     "Subscription.profileChanged": 50,
     "UserConnection": 0.5,
     "UserEdge": 0.3,
     "PageInfo": 0.2,
     "Image": 0.5,
     "ProfileLink": 0.3,
+    "FieldVisibility": 0.3,
+    "Redaction": 0.2,
 }
 """What a field costs by itself, besides the objects that it gives: its commands, mostly.
 
@@ -57,6 +62,8 @@ LIST_SIZES: Mapping[str, ListSize] = {
     "UserPrivate.history": _PAGE,
     "PastChange.changes": ListSize(3),
     "User.links": ListSize(3),
+    "User.redactions": ListSize(10),
+    "UserPrivate.visibility": ListSize(8),
     "UserPrivate.formerHandles": ListSize(3),
     "Viewer.scopes": ListSize(10),
     "HandleAvailability.suggestions": ListSize(3),

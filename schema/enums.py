@@ -7,9 +7,12 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from resolvers.ages import AgeBand as AgeBands
+from resolvers.choices import Choice, Level
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
+from resolvers.redactions import RedactionReason as RedactionReasons
 from store.records import Status
 
 E = TypeVar("E", bound=Enum)
@@ -49,6 +52,8 @@ _describe(
         DenialReason.BLOCKING: "The viewer blocks the other user.",
         DenialReason.ACCOUNT_STATUS: "An account that takes part is not active.",
         DenialReason.NOTHING_TO_UNDO: "The last change is none that its owner can take back.",
+        DenialReason.MINOR: "The age of the user does not permit it.",
+        DenialReason.ALREADY_SET: "It was set before and cannot be set again.",
     },
 )
 
@@ -76,5 +81,63 @@ _describe(
         HandleState.COOLDOWN: "Somebody gave it up not long ago.",
         HandleState.RESERVED: "It is kept for the service itself.",
         HandleState.INVALID: "It does not look like a handle.",
+    },
+)
+
+ProfileField = Choice
+_describe(
+    ProfileField,
+    "ProfileField",
+    "A part of the profile, for which the user chooses who sees it.",
+    {
+        ProfileField.DISPLAY_NAME: "The field `displayName`, by which nobody is found then.",
+        ProfileField.AVATAR: "The field `avatar`.",
+        ProfileField.BIO: "The field `bio`.",
+        ProfileField.PRONOUNS: "The field `pronouns`.",
+        ProfileField.LINKS: "The field `links`.",
+        ProfileField.PROFILE_COLOR: "The field `profileColor`.",
+        ProfileField.JOINED_YEAR: "The field `joinedYear`.",
+        ProfileField.FOLLOWS: "The lists `followers` and `following`, both counts, and the "
+        "user's place in the lists of others.",
+    },
+)
+
+Visibility = Level
+_describe(
+    Visibility,
+    "Visibility",
+    "Who sees a part of a profile, besides its owner and staff.",
+    {
+        Visibility.PUBLIC: "Everybody.",
+        Visibility.FOLLOWERS: "Those who follow the user.",
+        Visibility.NOBODY: "Nobody.",
+    },
+)
+
+AgeBand = AgeBands
+_describe(
+    AgeBand,
+    "AgeBand",
+    "How old a user is, as far as it matters.",
+    {
+        AgeBand.UNKNOWN: "There is no birth date; counts as adult.",
+        AgeBand.UNDER_13: "Under 13 years.",
+        AgeBand.TEEN: "From 13 years, under 18.",
+        AgeBand.ADULT: "18 years or more.",
+    },
+)
+
+RedactionReason = RedactionReasons
+_describe(
+    RedactionReason,
+    "RedactionReason",
+    "Why a field is null for the viewer.",
+    {
+        RedactionReason.PRIVATE: "The user does not show it to the viewer.",
+        RedactionReason.OWNER_ONLY: "Only the owner and those who act for the platform see it.",
+        RedactionReason.SCOPE_MISSING: "Another token would show it.",
+        RedactionReason.MINOR: "The user's age hides it.",
+        RedactionReason.NOT_ACTIVE: "The account is not active.",
+        RedactionReason.ERASED: "The account was erased.",
     },
 )

@@ -15,6 +15,7 @@ from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
 from schema.mutations import ERROR_TYPES
+from schema.privacy import PrivacyMutations
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
 from schema.users import UserQueries
@@ -26,7 +27,9 @@ class Query(UserQueries, HandleQueries, ServiceQuery):
 
 
 @strawberry.type(description="What can be done; a mutation is null only together with an error.")
-class Mutation(ProfileMutations, HandleMutations, FollowMutations, BlockMutations):
+class Mutation(
+    ProfileMutations, HandleMutations, FollowMutations, BlockMutations, PrivacyMutations
+):
     """What can be done."""
 
 

@@ -59,6 +59,17 @@ class Author(NamedTuple):
     client_id: str
 
 
+class Age(NamedTuple):
+    """The band that a user was in when this was written, and when the next ones begin.
+
+    Moments that were over by then are missing.
+    """
+
+    band: str
+    teen: datetime | None = None
+    adult: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One change of a user: the event it was, the operation that made it, and what it changed.
@@ -151,6 +162,10 @@ class User:
     links: tuple[Link, ...] = stored("profile.links", lambda links: _links(links), ())
     avatar: Avatar | None = stored("profile.avatar", lambda images: images and Avatar(images))
     profile_color: str | None = stored("profile.color")
+    visibility: Mapping[str, str] = stored("privacy.visibility", default=NOTHING)
+    age_band: Age | None = stored("privacy.age", lambda age: age and _age(age))
+    is_narrowed: bool = stored("privacy", bool)
+    birth_date: bytes | None = stored("sealed.birthDate")
     country: str | None = stored("locale.country")
     locale: str | None = stored("locale.language")
     time_zone: str | None = stored("locale.timeZone")
@@ -164,9 +179,19 @@ class User:
         "outbox", lambda events: frozenset(event["op"] for event in events), ()
     )
 
-    def seen_as(self, views: Mapping[str, Callable[[Document], View]]) -> View:
-        """The user as the view for its status shows it; views go by the status's value."""
-        return views[self._document["status"]["value"]](self._document)
+    def seen_as(
+        self,
+        views: Mapping[str, Callable[[Document], View]],
+        narrowed: Callable[["User"], Callable[[Document], View]],
+    ) -> View:
+        """The user as the view for its status shows it; views go by the status's value.
+
+        Whose choices or age may take away from that has a view of its own, which `narrowed` finds.
+        """
+        document = self._document
+        if document.get("privacy"):
+            return narrowed(self)(document)
+        return views[document["status"]["value"]](document)
 
     def changed(self, rev: int, values: Mapping[str, Any]) -> "User":
         """The user at a later revision, which differs by these values of its attributes.
@@ -235,11 +260,10 @@ def new_user(
 
 def to_stored(value: Any) -> Any:
     """An attribute's value as stored: its parts become sub-documents without what is missing."""
+    if isinstance(value, Age):
+        return _without_missing(value)
     if isinstance(value, tuple):
-        return [
-            {name: value for name, value in part._asdict().items() if value is not None}
-            for part in value
-        ]
+        return list(map(_without_missing, value))
     return value
 
 
@@ -312,6 +336,14 @@ def to_stored_precision(moment: datetime) -> datetime:
     """The moment as the database keeps it: UTC, whole milliseconds."""
     moment = moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _without_missing(part: Any) -> Document:
+    return {name: value for name, value in part._asdict().items() if value is not None}
+
+
+def _age(age: Document) -> Age:
+    return Age(age["band"], age.get("teen"), age.get("adult"))
 
 
 def _links(links: Sequence[Document]) -> tuple[Link, ...]:

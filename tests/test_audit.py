@@ -152,8 +152,11 @@ async def test_every_personal_field_is_noted(
     subgraph: Subgraph, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
-      country private { locale timeZone createdAt handleChangedAt formerHandles { until }
-        history { edges { cursor } } }
+      country ageBand
+      private {
+        locale timeZone createdAt handleChangedAt formerHandles { until } birthDate
+        visibility { field } history { edges { cursor } }
+      }
     } }"""
     for _ in range(3):  # the third time by generated code
         await subgraph.data(query, token=staff(subgraph, world.zoe), id=world.ada)

@@ -28,6 +28,7 @@ SELECTIONS = {
     "followers": "{ edges { node { id } } }",
     "following": "{ pageInfo { hasNextPage } }",
     "viewerRelation": "{ isSelf }",
+    "redactions": "{ field }",
     "private": "{ locale formerHandles { handle } }",
 }
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on User { handle } } }"""

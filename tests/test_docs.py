@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvers import handles, profiles
+from resolvers import handles, privacy, profiles
 from resolvers.errors import (
     REFUSALS,
     Forbidden,
@@ -28,6 +28,7 @@ def test_every_code_and_event_is_documented() -> None:
     codes = {refusal.code for refusal in REFUSALS.values()}
     codes |= {error.code for error in ACCESS}
     events = {handles.HANDLE_CHANGED, profiles.REGISTERED, profiles.PROFILE_CHANGED}
+    events |= {privacy.VISIBILITY_CHANGED, privacy.BIRTH_DATE_SET}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])
     for pattern in (r'"code": "([A-Z_]+)"', r'code = "([A-Z_]+)"', r'\d{3},\s*"([A-Z_]+)"'):

@@ -15,6 +15,7 @@ SELECTIONS = {
     "followers": "followers { edges { node { id } cursor } }",
     "following": "following { edges { node { id } } pageInfo { endCursor } }",
     "viewerRelation": "viewerRelation { isSelf canFollow }",
+    "redactions": "redactions { field }",
     "private": "private { locale timeZone createdAt handleChangedAt formerHandles { handle } }",
 }
 SCHEMA = build_schema()
