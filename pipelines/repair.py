@@ -17,7 +17,8 @@ logger = logging.getLogger(__name__)
 async def repair(store: Store, now: datetime) -> int:
     """Completes merges, follows, blocks and consents that were begun and never carried through.
 
-    Gives how many. Raises: LedgerBroken, once all others are complete.
+    Gives how many. Forgets birthdays, which are kept no longer than until they are over. Raises:
+    LedgerBroken, once all others are complete.
     """
     before = now - OLD_ENOUGH
     merges = await store.merges.pending(now)
@@ -32,6 +33,7 @@ async def repair(store: Store, now: datetime) -> int:
         pair = (edge["source"], edge["target"])
         if await store.blocks.existing([pair, pair[::-1]]):  # one that crashed before it looked
             await store.follows.remove(*pair, at=now)
+    await store.users.forget_birthdays(now)
     done = len(merges) + len(blocks) + len(follows)
     return done + await _carry_consents_through(store, before)
 

@@ -14,7 +14,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
+from resolvers.choices import Choice
 from resolvers.viewer import Viewer
+
+PROFILE_SCOPE = "users:profile:read"
+"""What a service needs to see of a profile what is not public."""
 
 
 class ViewerKind(StrEnum):
@@ -33,12 +37,13 @@ class Rule(NamedTuple):
     """Who sees a field, or may ask for it.
 
     `scopes` are what the token of such a viewer must permit besides. What is `personal` is written
-    down when others than the owner read it.
+    down when others than the owner read it. With a `choice` the user takes away from the rule.
     """
 
     kinds: frozenset[ViewerKind]
     scopes: Mapping[ViewerKind, str] = MappingProxyType({})
     personal: bool = False
+    choice: Choice | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,8 @@ class Authorization:
 
     def scopes_of(self, kind: ViewerKind) -> list[str]:
         """The scopes that the table asks of such a viewer anywhere, sorted."""
-        return sorted({rule.scopes[kind] for rule in self.rules.values() if kind in rule.scopes})
+        scopes = {rule.scopes[kind] for rule in self.rules.values() if kind in rule.scopes}
+        return sorted(scopes | {PROFILE_SCOPE} if kind is ViewerKind.SERVICE else scopes)
 
     @cached_property
     def personal(self) -> frozenset[str]:
@@ -79,7 +85,12 @@ class Authorization:
             for field, rule in self.rules.items()
             if not is_root(field)
             for scope in rule.scopes.values()
-        )
+        ) | {PROFILE_SCOPE}
+
+    @cached_property
+    def chosen(self) -> Mapping[str, Choice]:
+        """The fields that users may hide, with the choice that each goes by."""
+        return {field: rule.choice for field, rule in self.rules.items() if rule.choice}
 
     @cached_property
     def tells_followers_apart(self) -> bool:
@@ -165,23 +176,25 @@ AUTHORIZATION = Authorization(
         "Mutation.acceptHouseholdInvitation": _for_persons("me:household:write"),
         "Mutation.leaveHousehold": _for_persons("me:household:write"),
         "Mutation.removeFromHousehold": _for_persons("me:household:write"),
+        "Mutation.setVisibility": _for_persons("me:privacy:write"),
+        "Mutation.setBirthDate": _for_persons("me:privacy:write"),
         "Subscription.profileChanged": Rule(ANYBODY),
         "User.id": Rule(EVERYBODY),
         "User.status": Rule(EVERYBODY),
         "User.rev": Rule(EVERYBODY),
         "User.mergedInto": Rule(EVERYBODY),
         "User.handle": Rule(EVERYBODY),
-        "User.displayName": Rule(EVERYBODY),
-        "User.avatar": Rule(EVERYBODY),
-        "User.bio": Rule(EVERYBODY),
-        "User.pronouns": Rule(EVERYBODY),
-        "User.links": Rule(EVERYBODY),
-        "User.profileColor": Rule(EVERYBODY),
-        "User.joinedYear": Rule(EVERYBODY),
-        "User.followerCount": Rule(EVERYBODY),
-        "User.followingCount": Rule(EVERYBODY),
-        "User.followers": Rule(EVERYBODY),
-        "User.following": Rule(EVERYBODY),
+        "User.displayName": Rule(EVERYBODY, choice=Choice.DISPLAY_NAME),
+        "User.avatar": Rule(EVERYBODY, choice=Choice.AVATAR),
+        "User.bio": Rule(EVERYBODY, choice=Choice.BIO),
+        "User.pronouns": Rule(EVERYBODY, choice=Choice.PRONOUNS),
+        "User.links": Rule(EVERYBODY, choice=Choice.LINKS),
+        "User.profileColor": Rule(EVERYBODY, choice=Choice.PROFILE_COLOR),
+        "User.joinedYear": Rule(EVERYBODY, choice=Choice.JOINED_YEAR),
+        "User.followerCount": Rule(EVERYBODY, choice=Choice.FOLLOWS),
+        "User.followingCount": Rule(EVERYBODY, choice=Choice.FOLLOWS),
+        "User.followers": Rule(EVERYBODY, choice=Choice.FOLLOWS),
+        "User.following": Rule(EVERYBODY, choice=Choice.FOLLOWS),
         "User.viewerRelation": Rule(PEOPLE),
         "User.country": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
@@ -196,6 +209,10 @@ AUTHORIZATION = Authorization(
         "User.entitlements": Rule(
             OWNER | SERVICES, {ViewerKind.SERVICE: "users:entitlements:read"}, personal=True
         ),
+        "User.ageBand": Rule(
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:age:read"}, personal=True
+        ),
+        "User.redactions": Rule(PEOPLE | SERVICES),
         "User.private": Rule(OWNER),
         "UserPrivate.locale": Rule(OWNER, personal=True),
         "UserPrivate.timeZone": Rule(OWNER, personal=True),
@@ -208,6 +225,8 @@ AUTHORIZATION = Authorization(
         "UserPrivate.statusBefore": Rule(OWNER, personal=True),
         "UserPrivate.suspendedUntil": Rule(OWNER, personal=True),
         "UserPrivate.eraseAt": Rule(OWNER, personal=True),
+        "UserPrivate.birthDate": Rule(OWNER, personal=True),
+        "UserPrivate.visibility": Rule(OWNER, personal=True),
         "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
@@ -249,6 +268,8 @@ AUTHORIZATION = Authorization(
             *("RecordBillingEventPayload", "GrantPromotionPayload", "InviteToHouseholdPayload"),
             *("AcceptHouseholdInvitationPayload", "LeaveHouseholdPayload"),
             "RemoveFromHouseholdPayload",
+            *("SetVisibilityPayload", "SetBirthDatePayload"),
+            *("FieldVisibility", "Redaction"),
         }
     ),
 )

@@ -100,6 +100,8 @@ class DenialReason(StrEnum):
     HOUSEHOLD_FULL = "HOUSEHOLD_FULL"
     HOUSEHOLD_MANAGER = "HOUSEHOLD_MANAGER"
     OTHER_HOUSEHOLD = "OTHER_HOUSEHOLD"
+    MINOR = "MINOR"
+    ALREADY_SET = "ALREADY_SET"
 
 
 @dataclass(kw_only=True)

@@ -109,13 +109,19 @@ async def other_user(request: Request, viewer_id: str, user_id: str, control: Co
 
 
 async def forecast_ties(request: Request, viewer_id: str, target: User, **changed: bool) -> Outcome:
-    """What changes on the target when these ties do, named as in `_Ties`; no event is kept."""
+    """What changes on the target when these ties do, named as in `_Ties`; no event is kept.
+
+    Counts that the viewer does not see are left out.
+    """
     out, back = (viewer_id, target.id), (target.id, viewer_id)
     follows = await request.store.follows.existing([out, back])
     blocks = await request.store.blocks.existing([out])
     before = _Ties(out in follows, back in follows, out in blocks)
     now = before.seen_on(target, before)
     then = replace(before, **changed).seen_on(target, before)
+    seen = await request.users.by_id.load(target.id) if target.is_narrowed else None
+    if seen is not None and seen.hides("User.followerCount"):
+        del now["follower_count"], now["following_count"]
     changes = [FieldChange(name, now[name], then[name]) for name in now if now[name] != then[name]]
     return Outcome(target.id, forecast=Forecast(tuple(changes)))
 

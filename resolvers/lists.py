@@ -14,6 +14,8 @@ from resolvers.request import Request
 from resolvers.visibility import SeenUser
 
 CHECK_BYTES = 6
+BLOCKED = "blocked"
+FOLLOWING = "User.following"
 READS = 5
 """How often a page reads on past users who are hidden from the viewer, before it ends the list."""
 
@@ -84,7 +86,7 @@ async def following_page(
     request: Request, owner: SeenUser, first: int, after: str | None
 ) -> Page | None:
     """Whom the owner follows, newest first; nothing when the viewer may not see it."""
-    if not owner.sees("User.following"):
+    if not owner.sees(FOLLOWING):
         return None
     loader = request.loaders.following_page_by_key
     return await _edges_page(request, "following", loader, owner.id, first, after)
@@ -93,7 +95,7 @@ async def following_page(
 async def blocked_page(request: Request, user_id: str, first: int, after: str | None) -> Page:
     """Whom the signed-in user blocks, newest first."""
     loader = request.loaders.blocked_page_by_key
-    return await _edges_page(request, "blocked", loader, user_id, first, after)
+    return await _edges_page(request, BLOCKED, loader, user_id, first, after)
 
 
 async def page_of(origin: Origin, size: int, after: str | None, read: Read) -> Page:
@@ -146,10 +148,15 @@ async def _edges_page(
 ) -> Page:
     size = rules.page_size(first, "first")
     origin = Origin(name, owner)
+    is_own = request.viewer is not None and request.viewer.user_id == owner
+    users_by_id = request.users.by_id if name == BLOCKED else request.users.listed_by_id
 
     async def read(place: str | None) -> list[PageItem]:
         edges = await loader.load(PageKey(owner, place, size + 1))
-        users = await request.users.by_id.load_many([edge.user_id for edge in edges])
+        users = await users_by_id.load_many([edge.user_id for edge in edges])
+        if not is_own:
+            # An edge tells of both its ends: who hides their own lists is on nobody else's.
+            users = [None if user and FOLLOWING in user.hidden else user for user in users]
         return [
             PageItem(user, edge.order, edge.at, origin)
             for user, edge in zip(users, edges, strict=True)

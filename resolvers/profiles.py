@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from resolvers import rules
+from resolvers.ages import moved
 from resolvers.errors import Refusal, Refusals
 from resolvers.handles import check_free, claim, unreserved
 from resolvers.mutations import (
@@ -17,7 +18,7 @@ from resolvers.mutations import (
     forecast_of_new,
 )
 from resolvers.request import Request
-from store.records import Link, Status, new_user
+from store.records import Link, Status, User, new_user
 
 REGISTERED = "USER_REGISTERED"
 PROFILE_CHANGED = "PROFILE_CHANGED"
@@ -74,10 +75,22 @@ async def update_profile(request: Request, wish: Mapping[str, Any], control: Con
     async def act(operation: Operation) -> Outcome:
         values = _clean(wish)
         return await change_user(
-            request, operation, viewer_id, PROFILE_CHANGED, lambda user: values
+            request,
+            operation,
+            viewer_id,
+            PROFILE_CHANGED,
+            lambda user: _with_age(user, values, operation),
         )
 
     return await carry_out(request, "updateProfile", control, wish, act)
+
+
+def _with_age(user: User, values: Mapping[str, Any], operation: Operation) -> Mapping[str, Any]:
+    """The values, with the age: its bands begin at midnight where the user is."""
+    age, zone = user.age_band, values.get("time_zone")
+    if age is None or "time_zone" not in values or zone == user.time_zone:
+        return values
+    return {**values, "age_band": moved(age, user.time_zone, zone, operation.now)}
 
 
 def _clean(wish: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Request:
         """Forgets everything that was read, after a write or before an event."""
         self.loaders = Loaders(self.store, self.now, self.needs)
         self.users = SeenUsers(
-            self.viewer, self.loaders, self.trail, self.needs, self.authorization
+            self.viewer, self.loaders, self.trail, self.now, self.needs, self.authorization
         )
 
     def give_up(self) -> None:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -35,6 +35,7 @@ LINK_LABEL_LENGTH = 50
 URL_LENGTH = 300
 QUERY_LENGTH = 50
 REASON_LENGTH = 300
+FIRST_BIRTH_DATE = date(1900, 1, 1)
 IDS = 100
 PAGE_SIZE = 100
 LONGEST_DECOMPOSITION = 4
@@ -129,6 +130,13 @@ def time_zone(value: str | None, *path: str) -> str | None:
     """The name of a time zone in the IANA database."""
     if value is not None and value not in _time_zones():
         raise refuse(path, "TIME_ZONE", "an IANA time zone like Europe/Stockholm")
+    return value
+
+
+def birth_date(value: date, today: date, *path: str) -> date:
+    """The birth date of somebody who may be alive."""
+    if not FIRST_BIRTH_DATE <= value <= today:
+        raise refuse(path, "BIRTH_DATE", f"a date from {FIRST_BIRTH_DATE} to today")
     return value
 
 

@@ -10,6 +10,7 @@ from resolvers.errors import Refusal
 from resolvers.lists import Origin, Page, PageItem, page_of
 from resolvers.request import Request
 from resolvers.visibility import SeenUser
+from store.records import User
 
 HANDLES_FIRST = "h:"
 
@@ -74,6 +75,8 @@ async def search_users(request: Request, query: str, first: int, after: str | No
     """Active users whose handle, or else display name, starts with the query.
 
     Handles come first, by handle; then display names, by name. Two commands, whatever they find.
+    Nobody is found by what strangers do not see, not even by followers: a search that finds nothing
+    takes the same commands, whoever has the name.
     Raises: ValidationRefusal.
     """
     size = rules.page_size(first, "first")
@@ -100,10 +103,17 @@ async def search_users(request: Request, query: str, first: int, after: str | No
         found = [(user, f"h:{user.handle}") for user in handles] if phase == "h" else []
         found += [(user, f"n:{key}") for key, user in names]
         del found[size + 1 :]
-        seen = await request.users.seen([user for user, _ in found])
+        shown = [_shown(request, user, place) for user, place in found]
+        seen = await request.users.listed(shown)
         return [
             PageItem(user, place, None, origin)
             for user, (_, place) in zip(seen, found, strict=True)
         ]
 
     return await page_of(origin, size, after, read)
+
+
+def _shown(request: Request, user: User, place: str) -> User | None:
+    """The user, unless the viewer may not see what was searched for."""
+    field = "User.handle" if place.startswith(HANDLES_FIRST) else "User.displayName"
+    return user if request.users.shows_strangers(user, field) else None

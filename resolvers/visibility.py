@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, cached_property, lru_cache, partial
 from itertools import compress
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from loaders.batch import BatchLoader
 from loaders.loaders import Loaders
@@ -25,13 +25,24 @@ from resolvers.authorization import (
     ViewerKind,
     kind_of,
 )
+from resolvers.narrowing import (
+    NONE,
+    REMEMBERED,
+    Narrowing,
+    hidden_fields,
+    narrowing_of,
+    opens_to_followers,
+)
+from resolvers.redactions import Redaction, redactions_of
 from resolvers.viewer import Viewer
 from store.coalescing import Parts
 from store.ids import encode
-from store.records import Document, Status, User
+from store.records import Age, Document, Status, User
 from store.users import PARTS_OF_ALL
 
-WITHOUT_PROFILE = frozenset({"User.id", "User.status", "User.rev", "User.mergedInto"})
+WITHOUT_PROFILE = frozenset(
+    {"User.id", "User.status", "User.rev", "User.mergedInto", "User.redactions"}
+)
 """What others see of a user who is not active; the same for everybody once erased."""
 
 TRUSTED = OWNER | {ViewerKind.SERVICE}
@@ -43,6 +54,9 @@ NOBODY = encode(0)
 SUSPENDED = Status.SUSPENDED.value
 
 NO_SCOPES: frozenset[str] = frozenset()
+
+AGE: Callable[[User], Age | None] = vars(User)["age_band"].fget
+"""Reads it past what a view shows."""
 
 VIEWS = 1000
 """Kinds of viewers, and classes of seen users, that are remembered."""
@@ -65,6 +79,10 @@ class SeenPrivate(User):
         """Whether the viewer may see the field, named as in the schema."""
         return field in cls.visible
 
+    def age(self) -> Age | None:
+        """What the levels of `visibility` go by."""
+        return AGE(self)
+
 
 class SeenUser(User):
     """A user as the viewer sees it: an attribute that may not be seen is None.
@@ -76,6 +94,8 @@ class SeenUser(User):
     __slots__ = ()
 
     visible: ClassVar[frozenset[str]] = frozenset()
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    redactions: ClassVar[tuple[Redaction, ...] | None] = None
     private_view: ClassVar[Callable[..., SeenPrivate]] = SeenPrivate
 
     @property
@@ -87,6 +107,11 @@ class SeenUser(User):
     def sees(cls, field: str) -> bool:
         """Whether the viewer may see the field, named as in the schema."""
         return field in cls.visible
+
+    @classmethod
+    def hides(cls, field: str) -> bool:
+        """Whether the user's choices or age hide the field from the viewer."""
+        return field in cls.hidden
 
 
 class AuditedPrivate(SeenPrivate):
@@ -118,18 +143,26 @@ PRIVATE_PARTS = frozenset(
     {
         *("locale", "time_zone", "created_at", "handle_changed_at", "former_handles"),
         *("status_changed_at", "status_reason", "status_before", "suspended_until", "erase_at"),
+        *("birth_date", "visibility"),
     }
 )
 """The attributes of the record that the private part shows."""
 
-Views = Mapping[str, Callable[[Document], SeenUser]]
-"""What such a viewer sees of a user, by the user's status."""
+View = Callable[[Document], SeenUser]
+
+
+class Views(NamedTuple):
+    """What such a viewer sees of users: by the status, and of one whose privacy narrows it."""
+
+    by_status: Mapping[str, View]
+    narrowed: Callable[[User], SeenUser]
 
 
 class SeenUsers:
     """The users as the viewer of one request sees them; every path to a user goes through here.
 
-    A user who blocks the viewer is not there: the same as if there were no such user.
+    A user who blocks the viewer is not there: the same as if there were no such user. In lists and
+    searches neither is somebody whom the viewer blocks; who names them finds them.
     """
 
     def __init__(
@@ -137,36 +170,26 @@ class SeenUsers:
         viewer: Viewer | None,
         loaders: Loaders,
         trail: Trail,
+        now: Callable[[], datetime],
         needs: Parts = None,
         authorization: Authorization = AUTHORIZATION,
     ) -> None:
         self._viewer = viewer
         self._loaders = loaders
         self._trail = trail
+        self._now = now
         self._needs = needs
         self._authorization = authorization
 
     @cached_property
     def by_id(self) -> BatchLoader[str, SeenUser | None]:
         """Identifier -> the user as seen."""
+        return self._loader(is_list=False)
 
-        async def batch(ids: list[str]) -> list[SeenUser | None]:
-            return await self.seen(await self._loaders.user_by_id.load_many(ids))
-
-        async def batch_for_person(ids: list[str]) -> list[SeenUser | None]:
-            others = self._others(ids)
-            users = self._loaders.user_by_id.load_many(ids)
-            return self._as_seen(others, *await _all_of(users, *self._ties(others)))
-
-        views = self._views_of_all
-        if views is None:
-            return BatchLoader(batch_for_person)
-        if self._loaders.knows_users:
-            return BatchLoader(batch)
-        return BatchLoader(
-            self._loaders.users,
-            lambda users: [None if user is None else user.seen_as(views) for user in users],
-        )
+    @cached_property
+    def listed_by_id(self) -> BatchLoader[str, SeenUser | None]:
+        """Identifier -> the user as seen in a list."""
+        return self._loader(is_list=True) if self._views_of_all is None else self.by_id
 
     @cached_property
     def by_handle(self) -> BatchLoader[str, SeenUser | None]:
@@ -188,12 +211,47 @@ class SeenUsers:
 
     async def seen(self, users: Sequence[User | None]) -> list[SeenUser | None]:
         """The users in the same order, nothing for those who are not there."""
+        return await self._seen(users, is_list=False)
+
+    async def listed(self, users: Sequence[User | None]) -> list[SeenUser | None]:
+        """The users as seen in a list, in the same order, nothing for those who are not there."""
+        return await self._seen(users, is_list=True)
+
+    def shows_strangers(self, user: User, field: str) -> bool:
+        """Whether the viewer sees a field of the user that is there, without following them."""
+        if not user.is_narrowed or (self._kind in PERSONS and user.id == self._person):
+            return True
+        narrowing = narrowing_of(user, self._now())
+        return field not in hidden_fields(self._authorization, self._kind, self._scopes, narrowing)
+
+    def _loader(self, *, is_list: bool) -> BatchLoader[str, SeenUser | None]:
+        async def batch(ids: list[str]) -> list[SeenUser | None]:
+            return await self._seen(await self._loaders.user_by_id.load_many(ids), is_list=is_list)
+
+        async def batch_for_person(ids: list[str]) -> list[SeenUser | None]:
+            others = self._others(ids)
+            users = self._loaders.user_by_id.load_many(ids)
+            found, *ties = await _all_of(users, *self._ties(others, is_list=is_list))
+            return await self._as_seen(others, found, *ties)
+
+        views = self._views_of_all
+        if views is None:
+            return BatchLoader(batch_for_person)
+        if self._loaders.knows_users:
+            return BatchLoader(batch)
+        return BatchLoader(
+            self._loaders.users,
+            lambda users: [None if user is None else user.seen_as(*views) for user in users],
+        )
+
+    async def _seen(self, users: Sequence[User | None], *, is_list: bool) -> list[SeenUser | None]:
         views = self._views_of_all
         if views is not None:
-            return [None if user is None else user.seen_as(views) for user in users]
+            return [None if user is None else user.seen_as(*views) for user in users]
         found = [user.id for user in users if user is not None]
         others = self._others(found or [NOBODY])
-        return self._as_seen(others, users, *await _all_of(*self._ties(others)))
+        ties = await _all_of(*self._ties(others, is_list=is_list))
+        return await self._as_seen(others, users, *ties)
 
     @cached_property
     def _views_of_all(self) -> Views | None:
@@ -207,6 +265,12 @@ class SeenUsers:
         return kind_of(self._viewer)
 
     @cached_property
+    def _scopes(self) -> frozenset[str]:
+        """Only the scopes that matter to what is seen, so that the views stay few."""
+        matter = self._authorization.seen_scopes
+        return self._viewer.scopes & matter if self._viewer else NO_SCOPES
+
+    @cached_property
     def _person(self) -> str:
         """Who asks, where `_views_of_all` has nothing."""
         assert self._viewer is not None
@@ -217,52 +281,90 @@ class SeenUsers:
         viewer_id = self._person
         return [user_id for user_id in ids if user_id != viewer_id]
 
-    def _ties(self, others: Sequence[str]) -> Iterator["asyncio.Future[list[bool]]"]:
+    def _ties(
+        self, others: Sequence[str], *, is_list: bool
+    ) -> Iterator["asyncio.Future[list[bool]]"]:
         """Whether each of them blocks the viewer, and is followed by the viewer where it matters.
 
-        They are asked about whether or not they exist, so that both take the same commands.
+        In a list then whether the viewer blocks them. They are asked about whether or not they
+        exist, so that both take the same commands.
         """
         if self._kind is ViewerKind.STAFF:
             return
         viewer_id, loaders = self._person, self._loaders
-        yield loaders.is_blocking_by_pair.load_many([(other, viewer_id) for other in others])
+        pairs = [(other, viewer_id) for other in others]
+        if is_list:
+            pairs += [(viewer_id, other) for other in others]
+        yield loaders.is_blocking_by_pair.load_many(pairs)
         if self._authorization.tells_followers_apart:
             yield loaders.is_following_by_pair.load_many([(viewer_id, other) for other in others])
 
-    def _as_seen(
+    async def _as_seen(
         self,
         others: Sequence[str],
         users: Sequence[User | None],
         blocks: Sequence[bool] = (),
-        follows: Sequence[bool] = (),
+        follows: Sequence[bool] | None = None,
     ) -> list[SeenUser | None]:
         """The users, by what each of the others is to the viewer."""
-        hidden = frozenset(compress(others, blocks))
+        hidden = frozenset(compress((*others, *others), blocks))
         views = {self._person: self._views(ViewerKind.SELF)}
-        if any(follows):
+        narrowed = [user for user in users if user is not None and user.is_narrowed]
+        if follows is None and narrowed:
+            others, follows = await self._followed(narrowed, hidden)
+        if follows and any(follows):
             followers = self._views(ViewerKind.FOLLOWER)
             views.update(dict.fromkeys(compress(others, follows), followers))
         rest = self._views(self._kind)
         return [
-            None if user is None or user.id in hidden else user.seen_as(views.get(user.id, rest))
+            None if user is None or user.id in hidden else user.seen_as(*views.get(user.id, rest))
             for user in users
         ]
 
+    async def _followed(
+        self, narrowed: Sequence[User], hidden: frozenset[str]
+    ) -> tuple[Sequence[str], Sequence[bool]]:
+        """Whether the viewer follows those of whom followers see more of what is asked for.
+
+        Not of those who are hidden, so that these take no more commands than nobody does.
+        """
+        if self._kind is ViewerKind.STAFF:
+            return (), ()
+        now, viewer_id = self._now(), self._person
+        others = [
+            user.id
+            for user in narrowed
+            if user.id != viewer_id and user.id not in hidden and self._opens(user, now)
+        ]
+        pairs = [(viewer_id, other) for other in others]
+        return others, await self._loaders.is_following_by_pair.load_many(pairs) if pairs else ()
+
+    def _opens(self, user: User, now: datetime) -> bool:
+        opened = opens_to_followers(self._authorization, self._scopes, narrowing_of(user, now))
+        return user.as_of(now).status is Status.ACTIVE and not opened.isdisjoint(
+            _relevant(self._needs)
+        )
+
     def _views(self, kind: ViewerKind) -> Views:
-        # Only the scopes that matter to what is seen, so that the views stay few.
-        matter = self._authorization.seen_scopes
-        scopes = self._viewer.scopes & matter if self._viewer else NO_SCOPES
-        views, are_audited = _views_of(self._authorization, kind, scopes, self._needs)
-        if are_audited:
-            views = {status: partial(view, self._trail) for status, view in views.items()}
-        return {**views, SUSPENDED: partial(_suspended, views, self._loaders.now())}
+        looker = Looker(self._authorization, kind, self._scopes, self._needs)
+        views, is_audited = _views_of(looker)
+        now = self._now()
 
+        def narrowed(user: User) -> SeenUser:
+            current = user.as_of(user.at("seenAt") or now)
+            narrowing = narrowing_of(current, now)
+            view = _narrowed_view_of(looker, current.status, narrowing, is_audited)
+            return noted(view)(current.stored())
 
-def _suspended(views: Views, now: datetime, document: Document) -> SeenUser:
-    """A user who is suspended as stored, by what that is at this moment."""
-    user = User(document).as_of(document.get("seenAt", now))
-    view = views[user.status.value]
-    return view(document if user.status is Status.SUSPENDED else user.stored())
+        def suspended(document: Document) -> SeenUser:
+            current = User(document).as_of(document.get("seenAt", now))
+            return noted(views[current.status.value])(current.stored())
+
+        def noted(view: Callable[..., SeenUser]) -> View:
+            return partial(view, self._trail) if is_audited else view
+
+        by_status = {status: noted(view) for status, view in views.items()}
+        return Views({**by_status, SUSPENDED: suspended}, narrowed)
 
 
 def visible_fields(
@@ -275,37 +377,87 @@ def visible_fields(
     return fields
 
 
+class Looker(NamedTuple):
+    """A kind of viewers, and what their operation reads."""
+
+    authorization: Authorization
+    kind: ViewerKind
+    scopes: frozenset[str]
+    needs: Parts
+
+
 @lru_cache(VIEWS)
-def _views_of(
-    authorization: Authorization, kind: ViewerKind, scopes: frozenset[str], needs: Parts
-) -> tuple[Mapping[str, Callable[..., SeenUser]], bool]:
-    """What a kind of viewers sees of a user, by the status.
+def _views_of(looker: Looker) -> tuple[Mapping[str, Callable[..., SeenUser]], bool]:
+    """What such viewers see of a user, by the status.
 
     And whether that is audited: then each takes the trail before the document.
     """
+    noted = _noted_fields(looker)
+    views = {status.value: _view_for(looker, status, NONE, noted) for status in Status}
+    return views, noted is not None
+
+
+@lru_cache(REMEMBERED)
+def _narrowed_view_of(
+    looker: Looker, status: Status, narrowing: Narrowing, is_audited: bool
+) -> Callable[..., SeenUser]:
+    noted = _noted_fields(looker) if is_audited else None
+    return _view_for(looker, status, narrowing, noted)
+
+
+def _noted_fields(looker: Looker) -> frozenset[str] | None:
+    """The personal fields that are read, where it is to be noted."""
+    authorization, kind, scopes, needs = looker
     read = {_field_of("User", part) for part in needs or ()}
     read |= {_field_of("UserPrivate", part) for part in needs or ()}
     personal = authorization.personal if needs is None else authorization.personal & read
     is_audited = kind is not ViewerKind.SELF and any(
         authorization.allows(field, kind, scopes) for field in personal
     )
-    noted = personal if is_audited else None
-    views = {
-        status.value: _view_of(visible_fields(authorization, kind, status, scopes), needs, noted)
-        for status in Status
-    }
-    return views, is_audited
+    return personal if is_audited else None
+
+
+def _view_for(
+    looker: Looker, status: Status, narrowing: Narrowing, noted: frozenset[str] | None
+) -> type[SeenUser]:
+    authorization, kind, scopes, needs = looker
+    allowed = visible_fields(authorization, kind, status, scopes)
+    hidden = hidden_fields(authorization, kind, scopes, narrowing) & _relevant(needs)
+    visible = allowed - hidden
+    redactions = None
+    if "User.redactions" in visible and "User.redactions" in _relevant(needs):
+        redactions = redactions_of(authorization, kind, scopes, status, visible, narrowing)
+    return _view_of(visible, hidden, redactions, needs, noted)
 
 
 @lru_cache(VIEWS)
-def _view_of(visible: frozenset[str], needs: Parts, noted: frozenset[str] | None) -> type[SeenUser]:
+def _relevant(needs: Parts) -> frozenset[str]:
+    """The fields that narrowing is about, as far as the operation asks for them or their like.
+
+    The fewer, the fewer views there are.
+    """
+    chosen = AUTHORIZATION.chosen
+    if needs is None or "redactions" in needs:
+        return frozenset({*chosen, "User.handle", "User.redactions"})
+    choices = {chosen.get(_field_of("User", part)) for part in needs}
+    return frozenset({field for field in chosen if chosen[field] in choices} | {"User.handle"})
+
+
+@lru_cache(VIEWS)
+def _view_of(
+    visible: frozenset[str],
+    hidden: frozenset[str],
+    redactions: tuple[Redaction, ...] | None,
+    needs: Parts,
+    noted: frozenset[str] | None,
+) -> type[SeenUser]:
     """The class of users of whom these fields are seen, and these parts were read.
 
     That the `noted` fields are read is noted on a trail; without them there is no trail.
     """
     base, private = (SeenUser, SeenPrivate) if noted is None else (AuditedUser, AuditedPrivate)
     view = cast(type[SeenUser], _restricted(base, "User", visible, needs, noted))
-    view.visible = visible
+    view.visible, view.hidden, view.redactions = visible, hidden, redactions
     private_view = cast(
         type[SeenPrivate], _restricted(private, "UserPrivate", visible, needs, noted)
     )

@@ -13,7 +13,7 @@ from graphql import (
 
 from resolvers.authorization import Authorization, Rule, ViewerKind, is_root
 
-EACH_KIND = "| field | " + " | ".join(ViewerKind) + " | personal data |"
+EACH_KIND = "| field | " + " | ".join(ViewerKind) + " | personal data | users choose |"
 
 
 class AuthorizationError(TypeError):
@@ -31,12 +31,12 @@ def authorization_page(authorization: Authorization) -> str:
     """The table as Markdown, a section for each type."""
     lines = []
     for type_, fields in groupby(authorization.rules, key=_type_of):
-        lines += [f"## {type_}", "", EACH_KIND, "|---" * (len(ViewerKind) + 2) + "|"]
+        lines += [f"## {type_}", "", EACH_KIND, "|---" * (len(ViewerKind) + 3) + "|"]
         for field in fields:
             rule = authorization.rules[field]
             cells = [_cell(rule, kind) for kind in ViewerKind]
-            name, personal = field.partition(".")[2], "yes" if rule.personal else ""
-            lines.append(f"| `{name}` | {' | '.join([*cells, personal])} |")
+            cells += ["yes" if rule.personal else "", f"`{rule.choice}`" if rule.choice else ""]
+            lines.append(f"| `{field.partition('.')[2]}` | {' | '.join(cells)} |")
         lines.append("")
     names = ", ".join(f"`{name}`" for name in sorted(authorization.follow_their_parent))
     lines += ["## As the field that leads to them", "", f"{names}."]

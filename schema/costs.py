@@ -65,6 +65,9 @@ WEIGHTS: Mapping[str, float] = {
     "Mutation.acceptHouseholdInvitation": 250,
     "Mutation.leaveHousehold": 200,
     "Mutation.removeFromHousehold": 250,
+    "UserPrivate.birthDate": 20,
+    "Mutation.setVisibility": 100,
+    "Mutation.setBirthDate": 150,
     "Subscription.profileChanged": 50,
     "Entitlement": 0.3,
     "UserConnection": 0.5,
@@ -75,6 +78,8 @@ WEIGHTS: Mapping[str, float] = {
     "Consent": 0.5,
     "PolicyVersion": 0.2,
     "ConsentReceipt": 0.2,
+    "FieldVisibility": 0.3,
+    "Redaction": 0.2,
 }
 """What a field costs by itself, besides the objects that it gives: its commands, mostly.
 
@@ -94,6 +99,8 @@ LIST_SIZES: Mapping[str, ListSize] = {
     "PastChange.changes": ListSize(3),
     "User.links": ListSize(3),
     "User.contacts": ListSize(3),
+    "User.redactions": ListSize(10),
+    "UserPrivate.visibility": ListSize(8),
     "UserPrivate.formerHandles": ListSize(3),
     "User.consents": ListSize(10, ("purposes",)),
     "Viewer.consents": ListSize(10),

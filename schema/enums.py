@@ -7,12 +7,15 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from resolvers.ages import AgeBand as AgeBands
+from resolvers.choices import Choice, Level
 from resolvers.consents import ConsentState as ConsentStates
 from resolvers.entitlements import EntitlementSource as EntitlementSources
 from resolvers.errors import DenialReason as DenialReasons
 from resolvers.handles import HandleState as HandleStates
 from resolvers.history import AuthorKind as AuthorKinds
 from resolvers.households import HouseholdRole as HouseholdRoles
+from resolvers.redactions import RedactionReason as RedactionReasons
 from resolvers.tiers import TierState as TierStates
 from store.records import ContactKind as ContactKinds
 from store.records import Status
@@ -63,6 +66,8 @@ _describe(
         DenialReason.HOUSEHOLD_FULL: "Every seat of the household is taken.",
         DenialReason.HOUSEHOLD_MANAGER: "It is for a manager, or for all but the manager.",
         DenialReason.OTHER_HOUSEHOLD: "The viewer is in another household.",
+        DenialReason.MINOR: "The age of the user does not permit it.",
+        DenialReason.ALREADY_SET: "It was set before and cannot be set again.",
     },
 )
 
@@ -186,5 +191,63 @@ _describe(
     {
         HouseholdRole.MANAGER: "Pays for the tier, invites and removes.",
         HouseholdRole.MEMBER: "Has a seat.",
+    },
+)
+
+ProfileField = Choice
+_describe(
+    ProfileField,
+    "ProfileField",
+    "A part of the profile, for which the user chooses who sees it.",
+    {
+        ProfileField.DISPLAY_NAME: "The field `displayName`, by which nobody is found then.",
+        ProfileField.AVATAR: "The field `avatar`.",
+        ProfileField.BIO: "The field `bio`.",
+        ProfileField.PRONOUNS: "The field `pronouns`.",
+        ProfileField.LINKS: "The field `links`.",
+        ProfileField.PROFILE_COLOR: "The field `profileColor`.",
+        ProfileField.JOINED_YEAR: "The field `joinedYear`.",
+        ProfileField.FOLLOWS: "The lists `followers` and `following`, both counts, and the "
+        "user's place in the lists of others.",
+    },
+)
+
+Visibility = Level
+_describe(
+    Visibility,
+    "Visibility",
+    "Who sees a part of a profile, besides its owner and staff.",
+    {
+        Visibility.PUBLIC: "Everybody.",
+        Visibility.FOLLOWERS: "Those who follow the user.",
+        Visibility.NOBODY: "Nobody.",
+    },
+)
+
+AgeBand = AgeBands
+_describe(
+    AgeBand,
+    "AgeBand",
+    "How old a user is, as far as it matters.",
+    {
+        AgeBand.UNKNOWN: "There is no birth date; counts as adult.",
+        AgeBand.UNDER_13: "Under 13 years.",
+        AgeBand.TEEN: "From 13 years, under 18.",
+        AgeBand.ADULT: "18 years or more.",
+    },
+)
+
+RedactionReason = RedactionReasons
+_describe(
+    RedactionReason,
+    "RedactionReason",
+    "Why a field is null for the viewer.",
+    {
+        RedactionReason.PRIVATE: "The user does not show it to the viewer.",
+        RedactionReason.OWNER_ONLY: "Only the owner and those who act for the platform see it.",
+        RedactionReason.SCOPE_MISSING: "Another token would show it.",
+        RedactionReason.MINOR: "The user's age hides it.",
+        RedactionReason.NOT_ACTIVE: "The account is not active.",
+        RedactionReason.ERASED: "The account was erased.",
     },
 )

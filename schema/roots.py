@@ -21,6 +21,7 @@ from schema.households import HouseholdMutations
 from schema.merges import MergeMutations
 from schema.mutations import ERROR_TYPES
 from schema.preferences import PreferencesMutations
+from schema.privacy import PrivacyMutations
 from schema.profiles import ProfileMutations
 from schema.sdl import Profile
 from schema.tiers import TierMutations
@@ -45,6 +46,7 @@ class Mutation(
     ContactMutations,
     TierMutations,
     HouseholdMutations,
+    PrivacyMutations,
 ):
     """What can be done."""
 

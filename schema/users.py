@@ -1,7 +1,7 @@
 """The entity User with its lists, what a viewer is to it, its private part, and how to find it."""
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import partial
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from execution import PreparedOperation, by_class
-from resolvers import lists
+from resolvers import lists, privacy
 from resolvers import users as resolvers
 from resolvers.consents import consents_of
 from resolvers.contacts import contacts_of
@@ -27,12 +27,14 @@ from resolvers.households import SeatedMember, SeenHousehold, household_of_viewe
 from resolvers.lists import Page
 from resolvers.merges import merged_into
 from resolvers.preferences import Preferences, preferences_of
+from resolvers.privacy import ChoiceLevel
 from resolvers.request import Request
 from resolvers.sealed_contacts import OpenContact
 from resolvers.tiers import Standing, standing_of_user, tier_of
 from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
+from schema.choices import FieldVisibility, Redaction
 from schema.entitlements import Entitlement, SubscriptionStatus
-from schema.enums import AccountStatus, ContactKind, HouseholdRole, SubscriptionTier
+from schema.enums import AccountStatus, AgeBand, ContactKind, HouseholdRole, SubscriptionTier
 from schema.history import ChangeConnection
 from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
@@ -150,6 +152,23 @@ class UserPrivate:
         page = await resolved_history(info.context, private, first, after)
         return ChangeConnection.of(page, after) if page else None
 
+    @strawberry.field(
+        graphql_type=date | None, description="The birth date; null when it was never set."
+    )
+    @staticmethod
+    async def birth_date(private: strawberry.Parent[SeenPrivate], info: Ask) -> date | None:
+        """The birth date."""
+        return await privacy.birth_date(info.context, private)
+
+    @strawberry.field(
+        graphql_type=list[FieldVisibility],
+        description="Everything of the profile that the user may hide, and who sees it.",
+    )
+    @staticmethod
+    def visibility(private: strawberry.Parent[SeenPrivate], info: Ask) -> list[ChoiceLevel]:
+        """Everything of the profile that the user may hide, and who sees it."""
+        return privacy.visibility_of(info.context, private)
+
 
 @strawberry.federation.type(
     keys=["id", "handle"],
@@ -188,6 +207,10 @@ class User:
         description="How many the user follows; may lag behind the list for a moment."
     )
     joined_year: int | None = strawberry.field(description="The year the account was made.")
+    redactions: list[Redaction] | None = strawberry.field(
+        description="All fields of the user that a rule hides from the viewer, whether or not they "
+        "have a value; null when nobody is signed in."
+    )
 
     @classmethod
     @by_class
@@ -305,6 +328,15 @@ class User:
         return await entitlements_of(info.context, user)
 
     @strawberry.field(
+        graphql_type=AgeBand | None,
+        description="How old the user is, for the owner and services.",
+    )
+    @staticmethod
+    def age_band(user: strawberry.Parent[SeenUser], info: Ask) -> AgeBand | None:
+        """How old the user is."""
+        return privacy.age_band(info.context, user)
+
+    @strawberry.field(
         graphql_type=UserPrivate | None,
         description="What only the owner of the account sees; else null.",
     )
@@ -321,8 +353,9 @@ PARTS: Mapping[str, frozenset[str]] = {
         if field.base_resolver is None
     },
     "avatar": frozenset({"avatar"}),
-    "followers": frozenset(),
-    "following": frozenset(),
+    "followers": frozenset({"followers"}),
+    "following": frozenset({"following"}),
+    "ageBand": frozenset({"age_band"}),
     "viewerRelation": frozenset({"status"}),
     "consents": frozenset({"consents"}),
     "contacts": frozenset({"contacts"}),
@@ -331,7 +364,10 @@ PARTS: Mapping[str, frozenset[str]] = {
     "tier": frozenset({"tier"}),
     "entitlements": frozenset({"entitlements", "country"}),
 }
-"""The attributes of the record that each field of User is made of."""
+"""The attributes of the record that each field of User is made of.
+
+Those that no record has tell the views of users what is asked for, and are not read.
+"""
 
 VIEWER_PARTS: Mapping[str, frozenset[str]] = {
     "subscription": PARTS["tier"],

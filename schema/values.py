@@ -1,5 +1,6 @@
 """Values of records as clients see them in JSON, and where a record's field is found."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.visibility import PRIVATE_PARTS
+from store.records import Age
 
 
 def field_path(field: str) -> str:
@@ -16,10 +18,14 @@ def field_path(field: str) -> str:
 
 def json_of(value: Any) -> Any:
     """A value of a record as JSON."""
+    if isinstance(value, Age):
+        return value.band
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {to_camel_case(name): json_of(part) for name, part in value._asdict().items()}
     if isinstance(value, tuple):
         return [json_of(part) for part in value]
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, Mapping):
+        return {name: json_of(part) for name, part in value.items()}
     return value.value if isinstance(value, Enum) else value

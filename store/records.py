@@ -111,6 +111,17 @@ class Absorption(NamedTuple):
     handle_until: datetime
 
 
+class Age(NamedTuple):
+    """The band that a user was in when this was written, and when the next ones begin.
+
+    Moments that were over by then are missing.
+    """
+
+    band: str
+    teen: datetime | None = None
+    adult: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One change of a user: the event it was, the operation that made it, and what it changed.
@@ -217,6 +228,10 @@ class User:
     links: tuple[Link, ...] = stored("profile.links", lambda links: _links(links), ())
     avatar: Avatar | None = stored("profile.avatar", lambda images: images and Avatar(images))
     profile_color: str | None = stored("profile.color")
+    visibility: Mapping[str, str] = stored("privacy.visibility", default=NOTHING)
+    age_band: Age | None = stored("privacy.age", lambda age: age and _age(age))
+    is_narrowed: bool = stored("privacy", bool)
+    birth_date: bytes | None = stored("sealed.birthDate")
     country: str | None = stored("locale.country")
     locale: str | None = stored("locale.language")
     time_zone: str | None = stored("locale.timeZone")
@@ -241,9 +256,19 @@ class User:
         "outbox", lambda events: frozenset(event["op"] for event in events), ()
     )
 
-    def seen_as(self, views: Mapping[str, Callable[[Document], View]]) -> View:
-        """The user as the view for its status shows it; views go by the status's value."""
-        return views[self._document["status"]["value"]](self._document)
+    def seen_as(
+        self,
+        views: Mapping[str, Callable[[Document], View]],
+        narrowed: Callable[["User"], View],
+    ) -> View:
+        """The user as the view for its status shows it; views go by the status's value.
+
+        Of one whose choices or age may take away from that `narrowed` gives what is seen.
+        """
+        document = self._document
+        if document.get("privacy"):
+            return narrowed(self)
+        return views[document["status"]["value"]](document)
 
     def as_of(self, now: datetime) -> "User":
         """The user at this moment: who was suspended until then is active again."""
@@ -329,13 +354,10 @@ def to_stored(value: Any) -> Any:
     """An attribute's value as stored: its parts become sub-documents without what is missing."""
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, Absorption):
-        return {"userId": value.user_id, "at": value.at, "handleUntil": value.handle_until}
+    if isinstance(value, Absorption | Age):
+        return _without_missing(value)
     if isinstance(value, tuple):
-        return [
-            {_camel(name): value for name, value in part._asdict().items() if value is not None}
-            for part in value
-        ]
+        return list(map(_without_missing, value))
     return value
 
 
@@ -469,8 +491,16 @@ def to_stored_precision(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def _without_missing(part: Any) -> Document:
+    return {_camel(name): value for name, value in part._asdict().items() if value is not None}
+
+
 def _absorption(absorbs: Document | None) -> Absorption | None:
     return absorbs and Absorption(absorbs["userId"], absorbs["at"], absorbs["handleUntil"])  # type: ignore[return-value]
+
+
+def _age(age: Document) -> Age:
+    return Age(age["band"], age.get("teen"), age.get("adult"))
 
 
 def _links(links: Sequence[Document]) -> tuple[Link, ...]:

@@ -37,9 +37,15 @@ UNSEARCHED = (*BOOKKEEPING, "nameKey")
 SETTABLE = (
     *("handle", "handle_changed_at", "former_handles", "display_name", "bio", "pronouns", "links"),
     *("avatar", "profile_color", "country", "locale", "time_zone"),
+    *("visibility", "birth_date", "age_band"),
 )
 """The attributes that somebody may set."""
-PARTS_OF_ALL = frozenset({"id", "rev", "status", "suspended_until", "handle", "former_handles"})
+PARTS_OF_ALL = frozenset(
+    {
+        *("id", "rev", "status", "suspended_until", "handle", "former_handles"),
+        *("is_narrowed", "visibility", "age_band"),
+    }
+)
 """What is read of every user: it says who sees it, and whether a handle leads there."""
 
 PROJECTIONS = 1000
@@ -55,6 +61,8 @@ class Users:
         IndexModel("consents.due.at", name="consents_due", sparse=True),
         IndexModel("status.eraseAt", name="eraseAt", sparse=True),
         IndexModel("absorbs.at", name="absorbs", sparse=True),
+        IndexModel("privacy.age.teen", name="teen", sparse=True),
+        IndexModel("privacy.age.adult", name="adult", sparse=True),
     )
 
     def __init__(self, database: Database, revisions: Revisions) -> None:
@@ -219,6 +227,20 @@ class Users:
         where = {"_id": user_id, "absorbs.userId": absorption.user_id, "absorbs.at": absorption.at}
         await self.collection.update(where, {"$unset": {"absorbs": ""}})
 
+    async def forget_birthdays(self, now: datetime) -> int:
+        """Takes birthdays that are over out of ages, which stay the same; how many.
+
+        No revision, because nobody sees a difference. Safe to repeat.
+        """
+        forgotten = 0
+        for birthday, band in (("teen", "TEEN"), ("adult", "ADULT")):
+            path = f"privacy.age.{birthday}"
+            is_over = {path: {"$lte": now}}
+            change = {"$set": {"privacy.age.band": band}, "$unset": {path: ""}}
+            for document in await self.collection.find(is_over, limit=1000, only=["_id"]):
+                forgotten += await self.collection.update({**document, **is_over}, change)
+        return forgotten
+
     async def any(self) -> bool:
         """Whether there is a user at all."""
         return bool(await self.collection.find({}, limit=1))
@@ -276,7 +298,9 @@ def name_key(display_name: str, user_id: str) -> str:
 @lru_cache(PROJECTIONS)
 def _paths(parts: frozenset[str]) -> tuple[str, ...]:
     """What to read of documents for these parts of their users."""
-    return tuple(sorted({PATHS[part] for part in parts | PARTS_OF_ALL}))
+    paths = {PATHS[part] for part in parts | PARTS_OF_ALL if part in PATHS}
+    # The server refuses to be asked for a part of what it is asked for as a whole.
+    return tuple(sorted(path for path in paths if path.partition(".")[0] not in paths - {path}))
 
 
 def _active(now: datetime) -> Document:

@@ -20,6 +20,14 @@ REGISTER = """mutation ($input: RegisterUserInput!) {
   registerUser(input: $input) { user { id } errors { code message path } }
 }"""
 
+SET_VISIBILITY = """mutation ($choices: [VisibilityChoice!]!) {
+  setVisibility(input: {choices: $choices}) { errors { code } }
+}"""
+
+SET_BIRTH_DATE = """mutation ($birthDate: Date!) {
+  setBirthDate(input: {birthDate: $birthDate}) { errors { code } }
+}"""
+
 UPDATE = """mutation ($input: UpdateProfileInput!) {
   updateProfile(input: $input) { errors { code } }
 }"""
@@ -116,6 +124,17 @@ class Subgraph(HTTPClient):
         """Changes the viewer's profile."""
         data = await self.data(UPDATE, viewer, input={"bio": bio, **values})
         assert data == {"updateProfile": {"errors": []}}
+
+    async def show(self, viewer: str, **levels: str | None) -> None:
+        """Makes the viewer choose who sees what, as in `BIO="FOLLOWERS"`."""
+        choices = [{"field": field, "visibility": level} for field, level in levels.items()]
+        data = await self.data(SET_VISIBILITY, viewer, choices=choices)
+        assert data == {"setVisibility": {"errors": []}}
+
+    async def set_birth_date(self, viewer: str, birth_date: str) -> None:
+        """Sets the viewer's birth date."""
+        data = await self.data(SET_BIRTH_DATE, viewer, birthDate=birth_date)
+        assert data == {"setBirthDate": {"errors": []}}
 
     async def until_watched(self, user_id: str) -> None:
         """Waits until somebody who follows the user is told what happens."""

@@ -152,10 +152,12 @@ async def test_every_personal_field_is_noted(
     subgraph: Subgraph, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
-      country consents { state } contacts { id }
-      private { locale timeZone createdAt handleChangedAt formerHandles { until }
+      country ageBand consents { state } contacts { id }
+      private {
+        locale timeZone createdAt handleChangedAt formerHandles { until } birthDate
         statusChangedAt statusReason statusBefore suspendedUntil eraseAt
-        history { edges { cursor } } }
+        visibility { field } history { edges { cursor } }
+      }
     } }"""
     for _ in range(3):  # the third time by generated code
         await subgraph.data(query, token=staff(subgraph, world.zoe), id=world.ada)

@@ -29,6 +29,7 @@ SELECTIONS = {
     "following": "{ pageInfo { hasNextPage } }",
     "viewerRelation": "{ isSelf }",
     "consents": "{ state }",
+    "redactions": "{ field }",
     "private": "{ locale formerHandles { handle } }",
 }
 ENTITIES = """query ($r: [_Any!]!) { _entities(representations: $r) { ... on User { handle } } }"""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvers import accounts, consents, contacts, handles, merges, profiles
+from resolvers import accounts, consents, contacts, handles, merges, privacy, profiles
 from resolvers.errors import (
     REFUSALS,
     Forbidden,
@@ -33,6 +33,7 @@ def test_every_code_and_event_is_documented() -> None:
     events |= {contacts.ADDED, contacts.CHANGED, contacts.VERIFIED, contacts.REMOVED}
     events |= {contacts.MADE_PRIMARY}
     events |= {*accounts.TRANSITIONS, merges.MERGE_BEGUN, ABSORBED, MERGE_COMPLETED}
+    events |= {privacy.VISIBILITY_CHANGED, privacy.BIRTH_DATE_SET}
     sources = [*(ROOT / "server").glob("*.py"), *(ROOT / "schema").glob("*.py")]
     text = "".join(path.read_text() for path in [*sources, ROOT / "store" / "errors.py"])
     for pattern in (r'"code": "([A-Z_]+)"', r'code = "([A-Z_]+)"', r'\d{3},\s*"([A-Z_]+)"'):

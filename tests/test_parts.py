@@ -18,6 +18,7 @@ SELECTIONS = {
     "consents": "consents { purpose state }",
     "contacts": "contacts { value }",
     "entitlements": "entitlements { key value source reason }",
+    "redactions": "redactions { field }",
     "private": "private { locale timeZone createdAt handleChangedAt formerHandles { handle } }",
 }
 SCHEMA = build_schema()

@@ -43,7 +43,7 @@ $representations)
 """
     + LEGEND
     + f"""
-Attributes of users: display_name handle id
+Attributes of users: display_name followers handle id
 Cache: not to be kept
 Cost: 10 with these variables, of at most 2000
 
@@ -54,9 +54,9 @@ has 3 entries, a person asks, and the variables are \
   blocks find, 1 key
   followers find, a range
   users find, 3 keys
-  blocks find, 3 keys
-Loaders of the request: users.by_id, loaders.user_by_id, loaders.is_blocking_by_pair, \
-loaders.followers_page_by_key
+  blocks find, 6 keys
+Loaders of the request: users.by_id, users.listed_by_id, loaders.user_by_id, \
+loaders.is_blocking_by_pair, loaders.followers_page_by_key
 """
 )
 

@@ -65,8 +65,8 @@ MUTANTS = [
     Mutant(
         "strangers see the country",
         "resolvers/authorization.py",
-        "            OWNER | SERVICES, {ViewerKind.SERVICE",
-        "            PEOPLE | SERVICES, {ViewerKind.SERVICE",
+        'OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}',
+        'PEOPLE | SERVICES, {ViewerKind.SERVICE: "users:country:read"}',
     ),
     Mutant(
         "services see the country without the scope",
@@ -113,20 +113,20 @@ MUTANTS = [
     Mutant(
         "who blocks is hidden, not who is blocked",
         "resolvers/visibility.py",
-        "[(other, viewer_id) for other in others]",
-        "[(viewer_id, other) for other in others if True]",
+        "pairs = [(other, viewer_id) for other in others]",
+        "pairs = [(viewer_id, other) for other in others if True]",
     ),
     Mutant(
         "followers are those who follow the viewer",
         "resolvers/visibility.py",
-        "[(viewer_id, other) for other in others]",
-        "[(other, viewer_id) for other in others if True]",
+        "load_many([(viewer_id, other) for other in others])",
+        "load_many([(other, viewer_id) for other in others])",
     ),
     Mutant(
         "all are seen as the viewer sees themselves",
         "resolvers/visibility.py",
-        "user.seen_as(views.get(user.id, rest))",
-        "user.seen_as(views.get(user.id, views[self._person]))",
+        "user.seen_as(*views.get(user.id, rest))",
+        "user.seen_as(*views.get(user.id, views[self._person]))",
     ),
     Mutant(
         "the viewer sees themselves as a stranger does",
@@ -173,8 +173,8 @@ MUTANTS = [
     Mutant(
         "views do not go by scopes",
         "resolvers/visibility.py",
-        "        scopes = self._viewer.scopes & matter if self._viewer else NO_SCOPES\n",
-        "        scopes = matter\n",
+        "        return self._viewer.scopes & matter if self._viewer else NO_SCOPES\n",
+        "        return matter\n",
     ),
     Mutant(
         "the erased are seen",
@@ -209,8 +209,8 @@ MUTANTS = [
     Mutant(
         "all tables are the same",
         "resolvers/visibility.py",
-        "        views, are_audited = _views_of(self._authorization, kind,",
-        "        views, are_audited = _views_of(AUTHORIZATION, kind,",
+        "        looker = Looker(self._authorization, kind,",
+        "        looker = Looker(AUTHORIZATION, kind,",
     ),
     Mutant(
         "the owner's own reads are audited",

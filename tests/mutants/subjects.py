@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from tests.mutants import privacy
 from tests.mutants.authorization import MUTANTS
 from tests.mutants.changes import mutants_of
 from tests.mutants.planting import Mutant
@@ -69,6 +70,14 @@ SUBJECTS = {
     "authorization": Subject(
         {mutant.file: ("test_authorization", "test_audit") for mutant in MUTANTS},
         MUTANTS,
+        least=1.0,
+    ),
+    "privacy": Subject(
+        {
+            mutant.file: ("test_privacy", "test_redactions", "test_ages")
+            for mutant in privacy.MUTANTS
+        },
+        privacy.MUTANTS,
         least=1.0,
     ),
 }
