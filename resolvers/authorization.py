@@ -176,6 +176,8 @@ AUTHORIZATION = Authorization(
         "Mutation.acceptHouseholdInvitation": _for_persons("me:household:write"),
         "Mutation.leaveHousehold": _for_persons("me:household:write"),
         "Mutation.removeFromHousehold": _for_persons("me:household:write"),
+        "Query.owedErasures": _for_services("users:erasures:acknowledge"),
+        "Mutation.acknowledgeErasure": _for_services("users:erasures:acknowledge"),
         "Mutation.setVisibility": _for_persons("me:privacy:write"),
         "Mutation.setBirthDate": _for_persons("me:privacy:write"),
         "Subscription.profileChanged": Rule(ANYBODY),
@@ -270,6 +272,8 @@ AUTHORIZATION = Authorization(
             "RemoveFromHouseholdPayload",
             *("SetVisibilityPayload", "SetBirthDatePayload"),
             *("FieldVisibility", "Redaction"),
+            *("Erasure", "ErasureReceipt", "ErasureConnection", "ErasureEdge"),
+            "AcknowledgeErasurePayload",
         }
     ),
 )

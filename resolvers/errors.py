@@ -102,6 +102,7 @@ class DenialReason(StrEnum):
     OTHER_HOUSEHOLD = "OTHER_HOUSEHOLD"
     MINOR = "MINOR"
     ALREADY_SET = "ALREADY_SET"
+    NOTHING_OWED = "NOTHING_OWED"
 
 
 @dataclass(kw_only=True)

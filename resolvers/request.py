@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the store, fresh loaders, the clock and the rules."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from loaders.loaders import Loaders
@@ -11,6 +11,7 @@ from resolvers.caching import CacheTags
 from resolvers.catalogue import Catalogue, default_catalogue
 from resolvers.errors import Forbidden, Unauthenticated
 from resolvers.namespaces import Namespaces, shipped_namespaces
+from resolvers.proofs import NO_PROOFS, Proofs
 from resolvers.purposes import Purposes, shipped_purposes
 from resolvers.senders import Sender
 from resolvers.viewer import Viewer as Viewer
@@ -42,7 +43,7 @@ class Request:
     `cache_tags` is there when somebody wants to know them. `needs` are the attributes of users that
     the operation looks at (`schema.users.needs_of`); without, whole users are read. `purpose`
     is what personal data of others is read for; `audit` writes down that it was.
-    Contacts need `digest_keys`, and a `sender` for the codes that verify them.
+    Contacts need `digest_keys`, and a `sender` for the codes that verify them; erasures `proofs`.
     """
 
     viewer: Viewer | None
@@ -56,6 +57,7 @@ class Request:
     authorization: Authorization = AUTHORIZATION
     digest_keys: DigestKeys | None = None
     sender: Sender | None = None
+    proofs: Proofs = NO_PROOFS
     trail: Trail = field(init=False)
     loaders: Loaders = field(init=False)
     users: SeenUsers = field(init=False)
@@ -79,17 +81,7 @@ class Request:
 
     def fresh(self) -> "Request":
         """A request of the same viewer that has read nothing yet."""
-        return Request(
-            viewer=self.viewer,
-            store=self.store,
-            now=self.now,
-            policy=self.policy,
-            purpose=self.purpose,
-            audit=self.audit,
-            authorization=self.authorization,
-            digest_keys=self.digest_keys,
-            sender=self.sender,
-        )
+        return replace(self, cache_tags=None, needs=None)
 
     def require_user(self, field: str) -> str:
         """The identifier of the signed-in person, who may ask for the root field.

@@ -17,6 +17,7 @@ from resolvers.history import AuthorKind as AuthorKinds
 from resolvers.households import HouseholdRole as HouseholdRoles
 from resolvers.redactions import RedactionReason as RedactionReasons
 from resolvers.tiers import TierState as TierStates
+from store.data_requests import RequestState
 from store.records import ContactKind as ContactKinds
 from store.records import Status
 from store.tiers import BillingKind as BillingKinds
@@ -68,6 +69,7 @@ _describe(
         DenialReason.OTHER_HOUSEHOLD: "The viewer is in another household.",
         DenialReason.MINOR: "The age of the user does not permit it.",
         DenialReason.ALREADY_SET: "It was set before and cannot be set again.",
+        DenialReason.NOTHING_OWED: "No receipt is owed, or no longer.",
     },
 )
 
@@ -107,6 +109,18 @@ _describe(
         HandleState.COOLDOWN: "Somebody gave it up not long ago.",
         HandleState.RESERVED: "It is kept for the service itself.",
         HandleState.INVALID: "It does not look like a handle.",
+    },
+)
+
+ErasureState = RequestState
+_describe(
+    ErasureState,
+    "ErasureState",
+    "How far an erasure is.",
+    {
+        ErasureState.ERASING: "It was begun here.",
+        ErasureState.AWAITING_RECEIPTS: "Nothing is left here; other subgraphs owe their receipts.",
+        ErasureState.COMPLETED: "Nobody owes a receipt.",
     },
 )
 

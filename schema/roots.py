@@ -14,6 +14,7 @@ from schema.blocks import BlockMutations
 from schema.changes import ChangeSubscriptions
 from schema.consents import ConsentMutations
 from schema.contacts import ContactMutations, ContactQueries
+from schema.erasures import ErasureMutations, ErasureQueries
 from schema.federation import FederatedSchema, ServiceQuery
 from schema.follows import FollowMutations
 from schema.handles import HandleMutations, HandleQueries
@@ -29,7 +30,7 @@ from schema.users import UserQueries
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQueries, HandleQueries, ContactQueries, ServiceQuery):
+class Query(UserQueries, HandleQueries, ContactQueries, ServiceQuery, ErasureQueries):
     """What can be asked."""
 
 
@@ -47,6 +48,7 @@ class Mutation(
     TierMutations,
     HouseholdMutations,
     PrivacyMutations,
+    ErasureMutations,
 ):
     """What can be done."""
 

@@ -14,17 +14,21 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from pipelines.erasure import erase_forever
 from pipelines.repair import repair_forever
 from resolvers.caching import CacheTags
+from resolvers.proofs import Proofs
 from resolvers.request import Request, Viewer
 from resolvers.senders import Sender
 from schema.caching import VARY
 from schema.federation import FederatedSchema
 from schema.roots import build_schema
+from server import archive
 from server.audit import AuditLog
 from server.budgets import Budgets
 from server.callback import Callbacks
 from server.callers import Callers
+from server.certificates import owing, proofs_of
 from server.deadlines import Deadlines
 from server.documents import Documents
 from server.event_stream import EventStreamEndpoint
@@ -86,14 +90,15 @@ def create_app(
     The logger takes a line for every request, as far as the settings want any.
 
     Starting it ensures the indexes; stopping it closes the store. Its `state.streams` have to be
-    closed before: a stream goes on for ever. Raises: UnusableAuditFile.
+    closed before: a stream goes on for ever. Raises: UnusableAuditFile, UnusableProofs.
     """
     schema = build_schema(
         settings.federation_profile, execution=settings.execution, limits=settings.limits
     )
     audit = AuditLog(settings.audit_file, now)
     sender = sender_of(settings)
-    make_request = _requests_of(settings, store, now, audit, sender)
+    proofs = proofs_of(settings)
+    make_request = _requests_of(settings, store, now, audit, sender, proofs)
     documents = documents_of(settings, schema)
     operations = Operations(
         schema,
@@ -105,6 +110,7 @@ def create_app(
         router_only=router_only_of(settings),
         varying=(*VARY, *headers_of_router(settings)),
     )
+    owed = [holder.subgraph for holder in owing(settings)]
     streams = Streams(heartbeat_seconds=settings.heartbeat_seconds)
     callbacks = Callbacks(settings.callback_urls)
     limit = settings.max_body_bytes
@@ -130,6 +136,8 @@ def create_app(
             await store.ensure_indexes()
             repairing = asyncio.create_task(repair_forever(store, now))
             closing.push_async_callback(stop, repairing)
+            erasing = asyncio.create_task(erase_forever(store, now, owed, proofs.certify))
+            closing.push_async_callback(stop, erasing)
             closing.push_async_callback(callbacks.close)
             following = asyncio.create_task(identity.keys.follow())
             closing.push_async_callback(stop, following)
@@ -139,6 +147,7 @@ def create_app(
         Route(ENDPOINT, http),
         Route(f"{ENDPOINT}/stream", event_stream),
         WebSocketRoute(ENDPOINT, websocket),
+        Route(archive.PATH, archive.ArchiveEndpoint(store, callers, now)),
         Route("/health/live", _live),
         Route("/health/ready", partial(_ready, store, identity)),
         *(explorer_routes(session) if session else ()),
@@ -166,6 +175,7 @@ def _requests_of(
     now: Callable[[], datetime],
     audit: AuditLog,
     sender: Sender | None,
+    proofs: Proofs,
 ) -> Callable[..., Request]:
     """What makes a request of a viewer, with what its operation needs and is for."""
     policy, digest_keys = settings.policy, digest_keys_of(settings)
@@ -184,6 +194,7 @@ def _requests_of(
             audit=audit.write,
             digest_keys=digest_keys,
             sender=sender,
+            proofs=proofs,
         )
 
     return make_request

@@ -15,6 +15,7 @@ import typer
 from loaders.loaders import Loaders
 from pipelines.consents import Verification, problem_of_receipt, verify
 from pipelines.contacts import Reindexed, reindex
+from pipelines.erasure import erase_again, erase_due
 from pipelines.invalidation import Routers, invalidate_forever
 from pipelines.keys import rewrap_all
 from resolvers.authorization import AUTHORIZATION
@@ -26,7 +27,9 @@ from schema.elements import UnreadableSDL, elements_of
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.app import ENDPOINT, utc_now
+from server.archive import archive_lines
 from server.audit import UnusableAuditFile
+from server.certificates import UnusableProofs, owing, proofs_of
 from server.check import FailOn, fails, print_changes, print_json
 from server.doctor import examine
 from server.encryption import key_encryption_of
@@ -43,6 +46,7 @@ from server.running import run_server
 from server.samples import prepare, write_samples
 from server.senders import digest_keys_of
 from server.settings import Settings, SettingsError, load_settings
+from server.supergraph import HANDLER
 from server.tokens import KNOWN_SCOPES, TOKEN_DAYS, development_token, offered_tokens
 from store.digests import DigestKeys
 from store.engine import EngineFault, start_engine
@@ -73,6 +77,10 @@ keys_app = typer.Typer(help="The keys that wrap the users' data keys.", no_args_
 app.add_typer(keys_app, name="keys")
 consents_app = typer.Typer(help="The ledger of consents.", no_args_is_help=True)
 app.add_typer(consents_app, name="consents")
+
+
+erasure_app = typer.Typer(help="Erasures and who owes receipts.", no_args_is_help=True)
+app.add_typer(erasure_app, name="erasure")
 
 
 @app.command()
@@ -302,6 +310,73 @@ def consents_receipt(
 
 
 @app.command()
+def archive(
+    user: Annotated[str, typer.Argument(help="Id or handle of a person.")],
+) -> None:
+    """Print everything that is kept of somebody, as lines of JSON; for an access request."""
+    settings = _settings()
+    user_id = _user_id(settings, user)
+
+    async def run(store: Store) -> None:
+        try:
+            async for line in archive_lines(store, user_id, utc_now()):
+                sys.stdout.buffer.write(line)
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        asyncio.run(run(open_store()))
+
+
+@erasure_app.command("check")
+def erasure_check() -> None:
+    """Check that every subgraph of SUPERGRAPH_FILE that knows of users says how it forgets one."""
+    settings = _settings()
+    if settings.supergraph_file is None:
+        _fail("Set USERGRAPH_SUPERGRAPH_FILE to the supergraph's SDL.")
+    try:
+        found = owing(settings)
+    except UnusableProofs as error:
+        _fail(str(error))
+    for holder in found:
+        how = holder.handler or f"FAIL: no mutation has the tag {HANDLER!r}"
+        print(f"{holder.subgraph}: {how}")
+    if any(holder.handler is None for holder in found):
+        raise typer.Exit(1)
+
+
+@erasure_app.command("run")
+def erasure_run() -> None:
+    """Erase whoever is due now; a running server does it every minute."""
+    settings = _settings()
+
+    async def run(store: Store) -> int:
+        try:
+            await store.ensure_indexes()
+            owed = [holder.subgraph for holder in owing(settings)]
+            return await erase_due(store, utc_now(), owed, proofs_of(settings).certify)
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        print(f"{asyncio.run(run(open_store()))} users were erased.")
+
+
+@erasure_app.command("again")
+def erasure_again() -> None:
+    """After a backup was restored: erase again who was erased since it was made."""
+
+    async def run(store: Store) -> int:
+        try:
+            return await erase_again(store, utc_now())
+        finally:
+            await store.close()
+
+    with _store(_settings()) as open_store:
+        print(f"{asyncio.run(run(open_store()))} users were there again and are erased.")
+
+
+@app.command()
 def plan(
     file: Annotated[Path, typer.Argument(help="A document with an operation.")],
     operation: Annotated[
@@ -399,6 +474,8 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
         _fail(f"The database did not do what was asked of it: {fault}")
     except UnusableAuditFile as error:
         _fail(f"The audit file cannot be written: {error}")
+    except UnusableProofs as error:
+        _fail(f"Erasures cannot be proved: {error}")
     except ManifestError as error:
         _fail(f"The trusted documents cannot be used:\n{error}")
     except UnusablePurposes as error:

@@ -165,6 +165,11 @@ class DevelopmentKey:
             raise ValueError(f"{path} is damaged; delete it to get a new one") from error
 
     @property
+    def private_key(self) -> Key:
+        """What signs."""
+        return self._key
+
+    @property
     def public_keys(self) -> Mapping[str, Key]:
         """What verifies its tokens, by kid."""
         return {str(self._key.kid): ECKey.import_key(self._key.as_dict(private=False))}
@@ -177,9 +182,10 @@ class DevelopmentKey:
         user_id: str | None,
         scopes: Iterable[str],
         lifetime_seconds: int,
+        client_id: str | None = None,
     ) -> str:
         """A token for a person, or for a service when there is no user."""
-        client_id = "development" if user_id else "development-service"
+        client_id = client_id or ("development" if user_id else "development-service")
         now = int(time.time())
         claims = {
             "iss": issuer,

@@ -1,6 +1,7 @@
 """Settings: environment variables that begin with `USERGRAPH_`; an unknown one is refused."""
 
 import difflib
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -399,6 +400,22 @@ class Settings(BaseSettings):
         "alone.",
     )
 
+    supergraph_file: Path | None = Field(
+        None,
+        description="The supergraph's SDL: each other subgraph in it that knows of users owes a "
+        "receipt for every erasure; without it nobody does.",
+    )
+    receipt_keys_file: Path | None = Field(
+        None,
+        description="JSON Web Key Set with the keys by which other subgraphs sign receipts for "
+        "erasures, each kid beginning with the subgraph's name and a colon.",
+    )
+    certificate_key: SecretStr | None = Field(
+        None,
+        description="The private JSON Web Key that signs certificates of erasures; by default the "
+        "development key, and with an issuer of tokens none.",
+    )
+
     handle_cooldown_days: float = Field(
         30,
         ge=0,
@@ -460,6 +477,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}ROUTER_SECRETS or {PREFIX}ROUTER_HMAC_KEYS is needed with it"
             )
+        return value
+
+    @field_validator("certificate_key")
+    @classmethod
+    def _is_json(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            is_object = isinstance(json.loads(value.get_secret_value() if value else "{}"), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            raise ValueError("Expected a JSON Web Key")
         return value
 
     @field_validator("ledger_key")

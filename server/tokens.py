@@ -3,12 +3,13 @@
 from pipelines.seed import sample_id, sample_user
 from resolvers.authorization import AUTHORIZATION, ViewerKind
 from resolvers.viewer import STAFF_SCOPE
+from server.archive import SCOPE as ARCHIVE_SCOPE
 from server.explorer import OfferedToken
 from server.keys import DevelopmentKey
 from server.settings import Settings
 
 TOKEN_DAYS = 30
-PERSON_SCOPES = AUTHORIZATION.scopes_of(ViewerKind.SELF)
+PERSON_SCOPES = sorted([*AUTHORIZATION.scopes_of(ViewerKind.SELF), ARCHIVE_SCOPE])
 SERVICE_TOKEN_SCOPES = AUTHORIZATION.scopes_of(ViewerKind.SERVICE)
 KNOWN_SCOPES = {*PERSON_SCOPES, *SERVICE_TOKEN_SCOPES, STAFF_SCOPE}
 

@@ -206,6 +206,12 @@ class Collection:
             result = await self._handle.delete_one(where)
             return bool(result.deleted_count)
 
+    async def delete_all(self, where: Filter) -> int:
+        """Deletes every matching document; gives how many there were."""
+        with self._in_time():
+            result = await self._handle.delete_many(where)
+            return int(result.deleted_count)
+
     async def ensure_indexes(self, indexes: Sequence[IndexModel]) -> None:
         """Creates the indexes that are missing."""
         if indexes:

@@ -15,6 +15,8 @@ from store.lists import EdgeList, new_edge, order_key, pair_key
 from store.records import Document
 from store.users import Users
 
+FORGOTTEN_AT_ONCE = 500
+
 
 class Follows:
     """The `follows` and `followers` collections."""
@@ -51,6 +53,14 @@ class Follows:
             if await self._edges.update(this_edge, {"$set": removal}):
                 await self.complete({**edge, **removal})
                 return
+
+    async def forget(self, user_id: str, *, at: datetime) -> None:
+        """Ends every follow of the user and by the user. May run twice."""
+        for edges, is_source in ((self.following, True), (self.followers, False)):
+            while page := await edges.page(user_id, None, FORGOTTEN_AT_ONCE):
+                for edge in page:
+                    pair = (user_id, edge.user_id) if is_source else (edge.user_id, user_id)
+                    await self.remove(*pair, at=at)
 
     async def pending(self, before: datetime) -> list[Document]:
         """Edges that began before then and were never carried through."""

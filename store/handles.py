@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from pymongo import IndexModel
+
 from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
@@ -24,7 +26,7 @@ LEASE = timedelta(seconds=60)
 class Handles:
     """The `handles` collection."""
 
-    indexes = ()
+    indexes = (IndexModel("userId", name="userId", sparse=True),)
 
     def __init__(self, database: Database, users: Users) -> None:
         self.collection: Collection = database.collection("handles")

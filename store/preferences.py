@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pymongo import IndexModel
+
 from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
 from store.errors import DuplicateKey
@@ -19,7 +21,7 @@ Key = tuple[str, str]
 class Preferences:
     """The `preferences` collection."""
 
-    indexes = ()
+    indexes = (IndexModel("owner", name="owner"),)
 
     def __init__(self, database: Database) -> None:
         self.collection: Collection = database.collection("preferences")

@@ -14,6 +14,7 @@ from store.changes import ChangeFeed
 from store.coalescing import CoalescedReads
 from store.consents import ConsentLedger
 from store.contacts import Contacts
+from store.data_requests import DataRequests
 from store.driver import Collection, Database, Document, DriverName
 from store.follows import Follows
 from store.handles import Handles
@@ -81,6 +82,7 @@ class Store:
         self.merges = Merges(self.users, self.keys, self.handles, self.follows, self.blocks)
         self.idempotency = Idempotency(database)
         self.changes = ChangeFeed(database, self.users)
+        self.data_requests = DataRequests(database)
         self.history = History(database)
         self._dropping: asyncio.TimerHandle | None = None
 
@@ -101,6 +103,22 @@ class Store:
             uri, name, driver=driver, timeout_seconds=timeout_seconds, listeners=listeners
         )
         return cls(database, encryption, ledger_key)
+
+    @property
+    def owned(self) -> tuple[tuple[Collection, str], ...]:
+        """The collections whose rows belong to one user each, with the field that says to whom.
+
+        Follows are not among them: each is in the list of another as well.
+        """
+        return (
+            (self.handles.collection, "userId"),
+            (self.contacts.collection, "userId"),
+            (self.preferences.collection, "owner"),
+            (self.households.collection, "_id"),
+            (self.blocks.blocked.collection, "source"),
+            (self.blocks.blocked.collection, "target"),
+            (self.revisions.collection, "owner"),
+        )
 
     async def ensure_indexes(self) -> None:
         """Creates the indexes that are missing. Raises: StoreFault."""
@@ -142,7 +160,7 @@ class Store:
 
     def _parts(self) -> tuple[Part, ...]:
         others = (self.revisions, self.idempotency, self.verifications, self.consents)
-        return (*self._readers(), *others)
+        return (*self._readers(), *others, self.data_requests)
 
     def _readers(self) -> tuple[Reader, ...]:
         edges = (self.follows.following, self.follows.followers, self.blocks.blocked)

@@ -196,11 +196,14 @@ class Users:
         )
         return list(map(User, found))
 
-    async def erase(self, user: User, *, operation: str, event: str, at: datetime) -> bool:
+    async def erase(
+        self, user: User, *, operation: str, event: str, at: datetime, is_due: bool = True
+    ) -> bool:
         """Leaves a tombstone of a user whose erasure is due, if still at this revision.
 
         One atomic update, after which the document holds the identifier, the status with its
         moment, the revision and its event, and nothing else; false when somebody else was faster.
+        Who was erased once already need not be due.
         """
         revision = Revision(user.rev + 1, event, operation, at, ("status",))
         tombstone = {
@@ -209,12 +212,11 @@ class Users:
             "schemaVersion": SCHEMA_VERSION,
             "outbox": [revision_document(revision)],
         }
-        guard = {
-            "_id": user.id,
-            "rev": user.rev,
+        due = {
             "status.value": Status.ERASURE_SCHEDULED.value,
             "status.eraseAt": {"$lte": at},
         }
+        guard = {"_id": user.id, "rev": user.rev, **(due if is_due else {})}
         return await self.collection.replace(guard, tombstone)
 
     async def absorbing(self, before: datetime) -> list[User]:

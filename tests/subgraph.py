@@ -113,6 +113,17 @@ class Subgraph(HTTPClient):
             lifetime_seconds=lifetime_seconds,
         )
 
+    def service_token(self, name: str, scopes: Iterable[str]) -> str:
+        """The token of a service of this name."""
+        return self.key.token(
+            issuer=self.settings.token_issuer,
+            audience=self.settings.token_audience,
+            user_id=None,
+            scopes=scopes,
+            lifetime_seconds=3600,
+            client_id=name,
+        )
+
     async def register(self, handle: str, **values: Any) -> str:
         """The id of a new user."""
         data = await self.data(REGISTER, token=self.token(None), input={"handle": handle, **values})

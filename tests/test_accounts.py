@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from pipelines.erasure import due_for_erasure
 from resolvers.accounts import TRANSITIONS, Actor
 from resolvers.authorization import AUTHORIZATION, ViewerKind
 from resolvers.viewer import STAFF_SCOPE
@@ -494,7 +493,7 @@ async def test_who_is_due_is_found_in_order_and_nobody_else(world: World) -> Non
     await subgraph.data("mutation { cancelErasure(input: {}) { errors { code } } }", world.staff)
 
     async def due(**later: float) -> list[str]:
-        found = await due_for_erasure(store, subgraph.clock() + timedelta(**later))
+        found = await store.users.due_for_erasure(subgraph.clock() + timedelta(**later), 100)
         return [user.id for user in found]
 
     assert await due(days=11, seconds=-1) == []
@@ -506,7 +505,7 @@ async def erase(world: World, store: Store) -> bool:
     """Erases the first who is due."""
     now = world.subgraph.clock()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    [user, *_] = await due_for_erasure(store, now)
+    [user, *_] = await store.users.due_for_erasure(now, 100)
     return await store.users.erase(user, operation=new_id(), event="USER_ERASED", at=now)
 
 
@@ -552,14 +551,16 @@ async def test_who_cancels_first_is_not_erased(world: World) -> None:
     subgraph = world.subgraph
     await world.done("scheduleErasure", "self")
     subgraph.clock.advance(days=14)
-    [user] = await due_for_erasure(subgraph.store, subgraph.clock())
+    [user] = await subgraph.store.users.due_for_erasure(subgraph.clock(), 100)
     await world.done("cancelErasure", "self")
     was = await world.document()
     at = subgraph.clock()
     erase = subgraph.store.users.erase
     assert not await erase(user, operation=new_id(), event="USER_ERASED", at=at)
     assert await world.document() == was
-    assert await due_for_erasure(subgraph.store, subgraph.clock() + timedelta(days=99)) == []
+    assert (
+        await subgraph.store.users.due_for_erasure(subgraph.clock() + timedelta(days=99), 100) == []
+    )
 
 
 async def test_an_erasure_before_its_time_is_refused(world: World) -> None:

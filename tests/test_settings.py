@@ -150,6 +150,7 @@ CANARIES = {
     "router_hmac_keys": "canary-of-the-router-hmac-0123456789",
     "invalidation_key": "canary-of-the-invalidation",
     "contact_sender_key": "canary-of-the-sender",
+    "certificate_key": '{"kid": "canary-of-the-certificate"}',
     "contact_index_keys": "canary:Y2FuYXJ5LW9mLXRoZS1pbmRleC1vZi1jb250YWN0cyE=",
 }
 OTHER = "another-value-of-the-router-0123456789"

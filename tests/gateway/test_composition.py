@@ -8,6 +8,7 @@ import pytest
 
 from schema.roots import build_schema
 from schema.sdl import Profile
+from server.supergraph import Holder, holders
 from tests.gateway.gateways import FOLDER, SUBGRAPHS, compose, playlists_for
 from tests.node import install
 
@@ -91,6 +92,23 @@ def test_a_subgraph_that_does_not_fit_is_refused(
     for result, expected in zip(results, (error, error, cosmo_error), strict=True):
         assert any(expected in found for found in result["errors"])
     assert code == 1
+
+
+HANDLER = '  erasePlaylistsOf(userId: ID!): Boolean @inaccessible @tag(name: "erases-user")\n'
+
+
+def test_the_supergraph_tells_who_forgets_users_and_how(composed: Compose, tmp_path: Path) -> None:
+    users = build_schema(Profile.ROUTER).sdl
+    assert composed(users=users)[0] == 0
+    supergraph = (tmp_path / "supergraph.graphql").read_text()
+    likes = Holder("likes", "Mutation.eraseLikesOf")
+    assert holders(supergraph, but_not="users") == [
+        likes,
+        Holder("playlists", "Mutation.erasePlaylistsOf"),
+    ]
+    assert composed(users=users, playlists=changed(HANDLER, ""))[0] == 0
+    supergraph = (tmp_path / "supergraph.graphql").read_text()
+    assert holders(supergraph, but_not="users") == [likes, Holder("playlists", None)]
 
 
 def changed(before: str, after: str) -> str:

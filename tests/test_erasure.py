@@ -1,0 +1,573 @@
+"""Erasure: what is kept can be had, then nothing is left of it, and others say the same."""
+
+import asyncio
+import hashlib
+import json
+import time
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import encode
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key
+
+from pipelines.erasure import erase_again, erase_due
+from server.certificates import CERTIFICATE, Receipts, proofs_of
+from server.keys import parse_keys
+from server.settings import Settings
+from server.supergraph import UnreadableSupergraph, holders
+from store.driver import Collection
+from store.errors import StoreFault
+from store.keys import Keys
+from store.store import Store
+from tests.conftest import KEY_ENCRYPTION
+from tests.contacts import added, verified
+from tests.issuer import ec_key, key_set
+from tests.running import environment, usergraph
+from tests.subgraph import Subgraph
+
+CANARIES = {
+    "handle": "canary.handle",
+    "former handle": "canary.first",
+    "display name": "Canary Display",
+    "bio": "canary of a bio",
+    "older bio": "canary of an older bio",
+    "pronouns": "canary/pronoun",
+    "link": "https://canary.example/link",
+    "birth date": "1987-06-05",
+    "e-mail": "canary@mail.example",
+    "pending e-mail": "pending@canary.example",
+    "phone": "+46700000042",
+    "preference": "canary-device",
+}
+"""Somebody's data, in each place where data can rest."""
+
+NOTES = {
+    "namespace": "notes",
+    "owner": "a team",
+    "clients": ["development"],
+    "schemaVersion": 1,
+    "schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"note": {"type": "string", "maxLength": 50}},
+    },
+}
+
+SUBGRAPHS = ("likes", "playlists")
+OWED = """query ($after: String) { owedErasures(first: 1, after: $after) {
+  edges { cursor node { userId state owing receipts { subgraph } } } pageInfo { hasNextPage }
+} }"""
+ACKNOWLEDGE = """mutation ($input: AcknowledgeErasureInput!) { acknowledgeErasure(input: $input) {
+  user { id status handle }
+  erasure { state owing receipts { subgraph outcome records } certificate }
+  errors { code path ... on ValidationError { rule } ... on NotAllowedError { reason } }
+  dryRun { changes { field before after } events }
+} }"""
+DO = {
+    "changeHandle": 'handle: "canary.handle"',
+    "setBirthDate": 'birthDate: "1987-06-05"',
+    "setPreferences": 'namespace: "notes", patch: {note: "canary-device"}',
+}
+
+
+async def everything(store: Store) -> dict[str, bytes]:
+    """All that rests in the database, by collection."""
+    database: Any = store._database._database
+    found = {}
+    for name in await database.list_collection_names():
+        rows = await store._database.collection(name).find({})
+        found[name] = b"".join(map(encode, rows))
+    return found
+
+
+def seen_in(texts: dict[str, bytes]) -> set[tuple[str, str]]:
+    """Which canaries are where."""
+    return {
+        (name, where)
+        for where, text in texts.items()
+        for name, canary in CANARIES.items()
+        if canary.encode() in text
+    }
+
+
+async def do(subgraph: Subgraph, viewer: str, mutation: str, arguments: str = "") -> None:
+    query = f"mutation {{ {mutation}(input: {{{arguments}}}) {{ errors {{ code message }} }} }}"
+    data = await subgraph.data(query, viewer)
+    assert data == {mutation: {"errors": []}}
+
+
+@pytest.fixture
+async def canary(subgraph: Subgraph) -> str:
+    """Somebody who left data everywhere."""
+    user_id = await subgraph.register(
+        CANARIES["former handle"], displayName=CANARIES["display name"], country="SE"
+    )
+    friend = await subgraph.register("friend")
+    await subgraph.update(user_id, CANARIES["older bio"])
+    links = [{"url": CANARIES["link"]}]
+    pronouns = CANARIES["pronouns"]
+    await subgraph.update(user_id, CANARIES["bio"], links=links, pronouns=pronouns)
+    for mutation, arguments in DO.items():
+        await do(subgraph, user_id, mutation, arguments)
+    await subgraph.follow(user_id, friend)
+    await subgraph.follow(friend, user_id)
+    contact = await verified(subgraph, user_id, CANARIES["e-mail"])
+    change = f'contactId: "{contact}", value: "{CANARIES["pending e-mail"]}"'
+    await do(subgraph, user_id, "changeContact", change)
+    await added(subgraph, user_id, CANARIES["phone"], "PHONE")
+    return user_id
+
+
+async def schedule(subgraph: Subgraph, user_id: str) -> None:
+    """Lets the time of an erasure come."""
+    await do(subgraph, user_id, "scheduleErasure")
+    subgraph.clock.advance(days=15)
+
+
+async def archived(subgraph: Subgraph, user_id: str) -> list[dict[str, Any]]:
+    token = subgraph.token(user_id, ["me:archive:read"])
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await subgraph.http.get("/archive", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    *lines, last = answer.content.splitlines(keepends=True)
+    assert json.loads(last) == {
+        "entries": len(lines) - 1,
+        "sha256": hashlib.sha256(b"".join(lines)).hexdigest(),
+    }
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.one_driver
+async def test_an_archive_has_everything_that_is_kept(subgraph: Subgraph, canary: str) -> None:
+    [head, *entries] = await archived(subgraph, canary)
+    assert (head["archive"], head["userId"]) == ("usergraph-archive/1", canary)
+    text = json.dumps(entries, ensure_ascii=False)
+    assert [name for name, value in CANARIES.items() if value not in text] == []
+    kinds = [entry["kind"] for entry in entries]
+    assert kinds[0] == "user"
+    assert {"change", "following", "follower", "handle", "preferences"} <= set(kinds)
+    assert kinds.count("change") == entries[0]["value"]["rev"]
+
+
+@pytest.mark.one_driver
+@pytest.mark.parametrize(
+    ("scopes", "status", "code"),
+    [(None, 401, "UNAUTHENTICATED"), (["me:profile:write"], 403, "FORBIDDEN")],
+)
+async def test_an_archive_is_for_its_owner(
+    subgraph: Subgraph, scopes: list[str] | None, status: int, code: str
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    headers = {"Authorization": f"Bearer {subgraph.token(ada, scopes)}"} if scopes else {}
+    answer = await subgraph.http.get("/archive", headers=headers)
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["extensions"] == {"code": code}
+
+
+async def test_after_an_erasure_nothing_is_left_anywhere(subgraph: Subgraph, canary: str) -> None:
+    store, before = subgraph.store, await everything(subgraph.store)
+    assert seen_in(before), "there has to be something to find"
+    elsewhere = Keys(store._database, KEY_ENCRYPTION)
+    [key] = await elsewhere.by_user_ids([canary])
+    assert key is not None
+    await schedule(subgraph, canary)
+
+    began = time.monotonic()
+    assert await erase_due(store, subgraph.clock()) == 1
+    assert list(await elsewhere.by_user_ids([canary])) == [None]
+    assert time.monotonic() - began < 1
+    assert await erase_due(store, subgraph.clock()) == 0
+
+    after = await everything(store)
+    assert seen_in(after) == set()
+    text = json.dumps(await archived(subgraph, canary))
+    assert [name for name, value in CANARIES.items() if value in text] == []
+    holding = {name for name, rows in after.items() if canary.encode() in rows}
+    assert holding <= {"users", "keys", "data_requests", "idempotency"}
+    row = await store.users.collection.find_one(canary)
+    assert row is not None
+    assert row.keys() == {"_id", "rev", "status", "schemaVersion", "outbox"}
+    assert [event["kind"] for event in row["outbox"]] == ["USER_ERASED"]
+
+
+@pytest.mark.one_driver
+async def test_another_process_has_nothing_either(
+    subgraph: Subgraph, canary: str, mongodb_uri: str, tmp_path: Path
+) -> None:
+    keys = f"test:{b64encode(bytes(range(32))).decode()}"
+    name = subgraph.store._database.name
+    env = environment(
+        tmp_path, mongodb_uri=mongodb_uri, mongodb_database=name, key_encryption_keys=keys
+    )
+
+    def archive() -> str:
+        done = usergraph("archive", canary, env=env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert CANARIES["e-mail"] in await asyncio.to_thread(archive)
+    await schedule(subgraph, canary)
+    await erase_due(subgraph.store, subgraph.clock())
+    text = await asyncio.to_thread(archive)
+    assert [name for name, value in CANARIES.items() if value in text] == []
+
+
+async def test_who_cancels_in_time_keeps_everything(subgraph: Subgraph, canary: str) -> None:
+    await do(subgraph, canary, "scheduleErasure")
+    subgraph.clock.advance(days=13)
+    assert await erase_due(subgraph.store, subgraph.clock()) == 0
+    await do(subgraph, canary, "cancelErasure")
+    subgraph.clock.advance(days=99)
+    assert await erase_due(subgraph.store, subgraph.clock()) == 0
+    assert await subgraph.store.data_requests.by_id(canary) is None
+    text = json.dumps(await archived(subgraph, canary))
+    assert CANARIES["e-mail"] in text
+
+
+async def test_an_erased_user_nulls_nobody_elses_data(subgraph: Subgraph, canary: str) -> None:
+    await schedule(subgraph, canary)
+    await erase_due(subgraph.store, subgraph.clock())
+    query = """query ($id: ID!) { _entities(representations: [{__typename: "User", id: $id}]) {
+      ... on User { id status handle displayName } } }"""
+    tombstone = {"id": canary, "status": "ERASED", "handle": None, "displayName": None}
+    assert await subgraph.data(query, id=canary) == {"_entities": [tombstone]}
+    counts = '{ user(by: {handle: "friend"}) { followerCount followingCount } }'
+    assert await subgraph.data(counts) == {"user": {"followerCount": 0, "followingCount": 0}}
+    free = '{ handleAvailability(handle: "canary.handle") { state } }'
+    assert await subgraph.data(free) == {"handleAvailability": {"state": "AVAILABLE"}}
+
+
+WRITES = ("insert", "update", "replace", "delete", "delete_all")
+
+
+class Crashing:
+    """Lets the n-th write fail, before or after it is done, and all that follow."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, at: int, *, is_done: bool) -> None:
+        self.writes, self._at, self._is_done = 0, at, is_done
+        for name in WRITES:
+            patch.setattr(Collection, name, self._failing(getattr(Collection, name)))
+
+    def _failing(self, write: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def fail(*args: Any, **options: Any) -> Any:
+            self.writes += 1
+            if self.writes < self._at:
+                return await write(*args, **options)
+            if self.writes == self._at and self._is_done:
+                await write(*args, **options)
+            raise StoreFault("crashed")
+
+        return fail
+
+
+@pytest.mark.one_driver
+async def test_a_crash_at_any_write_is_carried_on(subgraph: Subgraph, canary: str) -> None:
+    await schedule(subgraph, canary)
+    at, is_whole = 0, False
+    while not is_whole:
+        at += 1
+        with pytest.MonkeyPatch.context() as patch:
+            crashing = Crashing(patch, 1 + at // 2, is_done=bool(at % 2))
+            try:
+                await erase_due(subgraph.store, subgraph.clock(), SUBGRAPHS)
+                is_whole = True
+            except StoreFault:
+                assert crashing.writes
+    assert at >= 20
+    assert seen_in(await everything(subgraph.store)) == set()
+    erasure = await subgraph.store.data_requests.by_id(canary)
+    assert erasure is not None
+    assert (erasure.state, erasure.owing) == ("AWAITING_RECEIPTS", SUBGRAPHS)
+
+
+@pytest.mark.one_driver
+async def test_who_comes_back_with_a_backup_is_erased_again(
+    subgraph: Subgraph, canary: str
+) -> None:
+    store = subgraph.store
+    backup = {
+        name: await store._database.collection(name).find({})
+        for name in ("users", "keys", "handles", "revisions", "contact_index", "follows")
+    }
+    await schedule(subgraph, canary)
+    await erase_due(store, subgraph.clock())
+    for name, rows in backup.items():
+        collection = store._database.collection(name)
+        await collection.delete_all({})
+        if rows:
+            await collection.insert_new(rows)
+    assert seen_in(await everything(store)) != set()
+    assert await erase_again(store, subgraph.clock()) == 1
+    assert seen_in(await everything(store)) == set()
+    assert list(await store.keys.by_user_ids([canary])) == [None]
+    assert await erase_again(store, subgraph.clock()) == 0
+
+
+# Receipts of other subgraphs.
+
+
+def receipt(
+    key: Key, user_id: str, subgraph: str, typ: str = "erasure-receipt+jwt", **more: Any
+) -> str:
+    """What a subgraph signs."""
+    claims = {
+        "iss": subgraph,
+        "sub": user_id,
+        "outcome": "ERASED",
+        "records": 7,
+        "iat": 1_800_000_000,
+        **more,
+    }
+    header = {"typ": typ, "alg": key.alg, "kid": key.kid}
+    return jwt.encode(header, claims, key, algorithms=[str(key.alg)])
+
+
+KEYS = {name: ec_key(f"{name}:1") for name in SUBGRAPHS}
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings with the keys of the other subgraphs, and a place for any text."""
+    path = tmp_path / "receipts.json"
+    path.write_bytes(key_set(*KEYS.values()))
+    folder = tmp_path / "preferences"
+    folder.mkdir()
+    (folder / "notes.json").write_text(json.dumps(NOTES))
+    return settings.model_copy(update={"receipt_keys_file": path, "preferences": folder})
+
+
+def service(subgraph: Subgraph, name: str) -> str:
+    """The token of another subgraph."""
+    return subgraph.service_token(name, ["users:erasures:acknowledge"])
+
+
+async def acknowledge(subgraph: Subgraph, name: str, signed: str, **control: Any) -> Any:
+    input = {"receipt": signed, "control": control}
+    data = await subgraph.data(ACKNOWLEDGE, token=service(subgraph, name), input=input)
+    return data["acknowledgeErasure"]
+
+
+@pytest.fixture
+async def erased(subgraph: Subgraph) -> str:
+    """Somebody who is erased, and whom others have to forget."""
+    user_id = await subgraph.register("ada.berg")
+    await schedule(subgraph, user_id)
+    assert await erase_due(subgraph.store, subgraph.clock(), SUBGRAPHS) == 1
+    return user_id
+
+
+async def test_each_subgraph_sees_what_it_owes_until_its_receipt_is_there(
+    subgraph: Subgraph, erased: str
+) -> None:
+    owed = {"userId": erased, "state": "AWAITING_RECEIPTS", "owing": [*SUBGRAPHS], "receipts": []}
+    for name in SUBGRAPHS:
+        data = await subgraph.data(OWED, token=service(subgraph, name))
+        assert [edge["node"] for edge in data["owedErasures"]["edges"]] == [owed]
+    payload = await acknowledge(subgraph, "likes", receipt(KEYS["likes"], erased, "likes"))
+    assert payload == {
+        "user": {"id": erased, "status": "ERASED", "handle": None},
+        "erasure": {
+            "state": "AWAITING_RECEIPTS",
+            "owing": ["playlists"],
+            "receipts": [{"subgraph": "likes", "outcome": "ERASED", "records": 7}],
+            "certificate": None,
+        },
+        "errors": [],
+        "dryRun": None,
+    }
+    data = await subgraph.data(OWED, token=service(subgraph, "likes"))
+    assert data["owedErasures"]["edges"] == []
+
+
+async def test_the_last_receipt_completes_the_erasure_with_a_certificate(
+    subgraph: Subgraph, erased: str
+) -> None:
+    signed = {name: receipt(KEYS[name], erased, name) for name in SUBGRAPHS}
+    payload: Any = None
+    for name in SUBGRAPHS:
+        payload = await acknowledge(subgraph, name, signed[name])
+    assert (payload["erasure"]["state"], payload["erasure"]["owing"]) == ("COMPLETED", [])
+    token = jwt.decode(payload["erasure"]["certificate"], subgraph.key.private_key)
+    assert token.header["typ"] == CERTIFICATE
+    assert token.claims["sub"] == erased
+    assert token.claims["receipts"] == [
+        {"subgraph": name, "outcome": "ERASED", "signed": signed[name]} for name in SUBGRAPHS
+    ]
+
+
+async def test_without_others_an_erasure_is_complete_at_once(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada.berg")
+    await schedule(subgraph, ada)
+    certify = proofs_of(subgraph.settings).certify
+    assert await erase_due(subgraph.store, subgraph.clock(), (), certify) == 1
+    erasure = await subgraph.store.data_requests.by_id(ada)
+    assert erasure is not None
+    assert erasure.state == "COMPLETED"
+    assert erasure.certificate is not None
+    assert jwt.decode(erasure.certificate, subgraph.key.private_key).claims["sub"] == ada
+
+
+OTHER = ec_key("likes:1")
+"""Somebody else's key of the same kid."""
+STRONGER = ECKey.generate_key("P-384", {"kid": "likes:1", "alg": "ES384"})
+
+
+@pytest.mark.one_driver
+@pytest.mark.parametrize(
+    "forge",
+    [
+        pytest.param(lambda user: receipt(OTHER, user, "likes"), id="another key"),
+        pytest.param(lambda user: receipt(KEYS["playlists"], user, "likes"), id="another's name"),
+        pytest.param(lambda user: receipt(KEYS["playlists"], user, "playlists"), id="another's"),
+        pytest.param(lambda user: receipt(ec_key("likes:2"), user, "likes"), id="unknown kid"),
+        pytest.param(lambda user: receipt(STRONGER, user, "likes"), id="algorithm"),
+        pytest.param(lambda user: receipt(KEYS["likes"], user, "likes", "at+jwt"), id="a token"),
+        pytest.param(
+            lambda user: receipt(KEYS["likes"], user, "likes", outcome="DONE"), id="outcome"
+        ),
+        pytest.param(lambda user: receipt(KEYS["likes"], user, "likes", records=-1), id="records"),
+        pytest.param(lambda user: receipt(KEYS["likes"], user, "likes", records=True), id="bool"),
+        pytest.param(lambda user: receipt(KEYS["likes"], user, "likes", iat="now"), id="time"),
+        pytest.param(lambda user: receipt(KEYS["likes"], "x", "likes"), id="nobody"),
+        pytest.param(lambda user: receipt(KEYS["likes"], user, "likes") + "x", id="signature"),
+        pytest.param(lambda _: "", id="empty"),
+        pytest.param(lambda _: "a.b.c", id="nonsense"),
+        pytest.param(lambda _: "x" * 5000, id="too long"),
+    ],
+)
+async def test_a_forged_receipt_is_refused(
+    subgraph: Subgraph, erased: str, forge: Callable[[str], str]
+) -> None:
+    payload = await acknowledge(subgraph, "likes", forge(erased))
+    [error] = payload["errors"]
+    assert error["code"] == "BAD_USER_INPUT"
+    assert error["path"] == ["receipt"]
+    assert error["rule"] in ("RECEIPT", "ID_FORMAT")
+    erasure = await subgraph.store.data_requests.by_id(erased)
+    assert erasure is not None
+    assert erasure.receipts == ()
+
+
+async def test_a_receipt_that_comes_again_is_refused(subgraph: Subgraph, erased: str) -> None:
+    refused = [{"code": "NOT_ALLOWED", "path": ["receipt"], "reason": "NOTHING_OWED"}]
+    signed = receipt(KEYS["likes"], erased, "likes")
+    assert (await acknowledge(subgraph, "likes", signed))["errors"] == []
+    assert (await acknowledge(subgraph, "likes", signed))["errors"] == refused
+    ben = await subgraph.register("ben.ek")
+    of_ben = receipt(KEYS["likes"], ben, "likes")
+    assert (await acknowledge(subgraph, "likes", of_ben))["errors"] == refused
+    erasure = await subgraph.store.data_requests.by_id(erased)
+    assert erasure is not None
+    assert [each.subgraph for each in erasure.receipts] == ["likes"]
+
+
+async def test_a_receipt_under_a_key_is_taken_once(subgraph: Subgraph, erased: str) -> None:
+    signed = receipt(KEYS["likes"], erased, "likes")
+    first = await acknowledge(subgraph, "likes", signed, idempotencyKey="r")
+    assert first == await acknowledge(subgraph, "likes", signed, idempotencyKey="r")
+    assert first["errors"] == []
+
+
+async def test_a_dry_run_tells_who_still_owes(subgraph: Subgraph, erased: str) -> None:
+    signed = receipt(KEYS["likes"], erased, "likes")
+    payload = await acknowledge(subgraph, "likes", signed, dryRun=True)
+    assert payload["dryRun"] == {
+        "changes": [{"field": "owing", "before": [*SUBGRAPHS], "after": ["playlists"]}],
+        "events": ["ERASURE_ACKNOWLEDGED"],
+    }
+    assert payload["erasure"]["owing"] == [*SUBGRAPHS]
+
+
+# Who owes one is read from the supergraph.
+
+SUPERGRAPH = """
+enum join__Graph {
+  LIKES @join__graph(name: "likes", url: "http://likes")
+  PLAYLISTS @join__graph(name: "playlists", url: "http://playlists")
+  SHOP @join__graph(name: "shop", url: "http://shop")
+  USERS @join__graph(name: "users", url: "http://users")
+}
+type Mutation @join__type(graph: LIKES) @join__type(graph: PLAYLISTS) @join__type(graph: USERS) {
+  eraseLikes(userId: ID!): Boolean @join__field(graph: LIKES) @tag(name: "erases-user")
+  erasePlaylists(userId: ID!): Boolean @join__field(graph: PLAYLISTS) @tag(name: "erases-user")
+  follow: Boolean @join__field(graph: USERS)
+}
+type User
+  @join__type(graph: LIKES, key: "id", resolvable: false)
+  @join__type(graph: PLAYLISTS, key: "id")
+  @join__type(graph: USERS, key: "id")
+{ id: ID! }
+type Product @join__type(graph: SHOP) { name: String }
+"""
+
+
+def test_who_knows_of_users_owes_a_receipt() -> None:
+    found = holders(SUPERGRAPH, but_not="users")
+    assert found == [("likes", "Mutation.eraseLikes"), ("playlists", "Mutation.erasePlaylists")]
+
+
+def test_a_subgraph_without_a_handler_is_found() -> None:
+    without = SUPERGRAPH.replace('@join__field(graph: LIKES) @tag(name: "erases-user")', "")
+    assert holders(without.replace("@join__type(graph: LIKES)", ""), but_not="users") == [
+        ("likes", None),
+        ("playlists", "Mutation.erasePlaylists"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("type {", "it is not a schema"),
+        ("type User { id: ID! }", "expected a subgraph 'users'; there is none"),
+        (SUPERGRAPH.replace('name: "users"', 'name: "people"'), "expected a subgraph 'users'"),
+    ],
+)
+def test_what_is_no_supergraph_is_said(text: str, says: str) -> None:
+    with pytest.raises(UnreadableSupergraph, match=says):
+        holders(text, but_not="users")
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_check_fails_without_a_handler(tmp_path: Path, is_whole: bool) -> None:
+    path = tmp_path / "supergraph.graphql"
+    text = SUPERGRAPH if is_whole else SUPERGRAPH.replace('@tag(name: "erases-user")', "", 1)
+    path.write_text(text)
+    done = usergraph("erasure", "check", env=environment(tmp_path, supergraph_file=str(path)))
+    said = "Mutation.eraseLikes" if is_whole else "FAIL: no mutation has the tag 'erases-user'"
+    assert done.stdout == f"likes: {said}\nplaylists: Mutation.erasePlaylists\n"
+    assert done.returncode == (0 if is_whole else 1)
+
+
+def test_proofs_that_cannot_be_used_are_said(tmp_path: Path) -> None:
+    for name, text in (
+        ("supergraph_file", "type {"),
+        ("receipt_keys_file", "{}"),
+        ("certificate_key_file", '{"kty": "EC", "k": "canary"}'),
+    ):
+        path = tmp_path / name
+        path.write_text(text)
+        done = usergraph("erasure", "run", env=environment(tmp_path, **{name: str(path)}))
+        assert done.returncode == 1
+        assert done.stderr.startswith("Erasures cannot be proved: USERGRAPH_")
+        assert "canary" not in done.stderr
+
+
+def test_a_certificate_key_of_ones_own_signs(tmp_path: Path) -> None:
+    key = ECKey.generate_key("P-256", {"kid": "c1", "alg": "ES256"})
+    settings = Settings(
+        data_dir=tmp_path,
+        certificate_key=json.dumps(key.as_dict(private=True)),
+    )
+    assert proofs_of(settings).certify is not None
+
+
+def test_keys_of_receipts_are_read_as_tokens_keys_are() -> None:
+    reader = Receipts(parse_keys(key_set(*KEYS.values())))
+    user_id = "0" * 22
+    found = reader.read(receipt(KEYS["likes"], user_id, "likes"))
+    assert (found[0], found[1].subgraph) == (user_id, "likes")
