@@ -280,6 +280,7 @@ def test_a_short_rsa_key_is_refused_where_nobody_heeds_warnings() -> None:
 async def test_keys_without_a_source_stay_as_they_are() -> None:
     keys = Keys(parse_keys(key_set(KEY)))
     await keys.update()
+    await keys.look_again()
     await keys.follow()
     assert kids(keys) == {"one"}
 
