@@ -78,6 +78,8 @@ class KeyServer:
         self.status = 200
         self.headers: list[tuple[bytes, bytes]] = []
         self.requests = 0
+        self.asked: dict[bytes, bytes] = {}
+        """The headers of the last request."""
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.tail = b""
@@ -88,6 +90,7 @@ class KeyServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.requests += 1
+        self.asked = dict(scope["headers"])
         await self.may_answer.wait()
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
@@ -406,6 +409,15 @@ async def test_an_answer_without_an_end_is_cut_off_at_the_first_byte_too_many(
     server.body, server.tail = key_set(KEY).ljust(MOST), b" "
     with pytest.raises(ValueError, match=f"^the key set is longer than {MOST} bytes$"):
         await Keys({}, source).update()
+
+
+async def test_an_address_is_asked_for_its_plain_answer_and_told_who_asks(
+    server: KeyServer, source: Source
+) -> None:
+    await Keys({}, source).update()
+    assert server.asked[b"accept-encoding"] == b"identity"
+    assert server.asked[b"user-agent"] == b"usergraph"
+    assert server.asked.keys().isdisjoint({b"authorization", b"cookie"})
 
 
 async def test_no_proxy_of_the_environment_is_asked(
