@@ -35,7 +35,9 @@ from schema.costs import LIST_SIZES, WEIGHTS
 from schema.roots import build_schema
 from server.settings import Settings
 from store.store import Store
+from tests.listening import listening
 from tests.subgraph import Clock, Subgraph
+from tests.websocket import opened
 
 SCHEMA = build_schema()
 ID = "0000000000000000000000"
@@ -176,6 +178,15 @@ async def test_a_document_that_holds_too_much_is_refused(subgraph: Subgraph, cas
         "maximum": maximum,
         "counted": counted,
     }
+
+
+async def test_what_is_wrong_with_a_document_is_told_in_a_stream_too(subgraph: Subgraph) -> None:
+    too_much = {"limit": "root_fields", "maximum": 100, "counted": 101}
+    async with listening(subgraph.app) as address, opened(f"ws://{address}/graphql") as socket:
+        await socket.subscribe("one", TOO_MUCH["root fields"][0])
+        assert await socket.refusal() == {"code": "MAX_ROOT_FIELDS_LIMIT", **too_much}
+        await socket.subscribe("two", "{ nowhere }")
+        assert await socket.refusal() == {"code": "GRAPHQL_VALIDATION_FAILED"}
 
 
 def test_what_is_written_in_strings_is_one_token() -> None:
