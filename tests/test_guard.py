@@ -495,6 +495,12 @@ async def test_who_asks_for_it_is_told_the_cost(subgraph: Subgraph) -> None:
     assert "extensions" not in await subgraph.ask(query, **variables)
 
 
+def test_costs_are_enforced_unless_somebody_says_otherwise() -> None:
+    found = SCHEMA.find("query ($ids: [ID!]!) { users(ids: $ids) { id } }", None)
+    [error] = SCHEMA.refusals(found, {"ids": [ID] * 5000})
+    assert is_refusal(error)
+
+
 async def test_cost_may_be_only_logged(
     settings: Settings, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from starlette.requests import HTTPConnection
 
 from server.app import create_app
-from server.claims import MAX_BYTES, InvalidToken
+from server.claims import InvalidToken
 from server.errors import RequestError
 from server.greeting import greeting
 from server.identity import Identity
@@ -337,10 +337,10 @@ async def test_a_nonce_is_good_for_one_request(by_hmac: App) -> None:
     assert outcome(await by_hmac.ask(headers=signature(nonce="f" * 16))) == MAY
 
 
-def handshake(headers: Mapping[str, str]) -> HTTPConnection:
+def handshake(headers: Mapping[str, str], **scope: Any) -> HTTPConnection:
     """A handshake for a WebSocket, which has neither a body nor a method."""
     sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return HTTPConnection({"type": "websocket", "path": "/graphql", "headers": sent})
+    return HTTPConnection({"type": "websocket", "path": "/graphql", "headers": sent, **scope})
 
 
 async def test_a_signature_is_good_for_a_minute_each_way_and_once() -> None:
@@ -359,6 +359,12 @@ async def test_a_signature_is_good_for_a_minute_each_way_and_once() -> None:
     with pytest.raises(RequestError, match="sent before"):
         await router.sends(signed_at(1060))
     assert not await router.sends(handshake({}))
+
+
+async def test_a_signature_covers_the_path_as_it_was_sent() -> None:
+    router = Router(hmac_keys=secrets(HMAC_NEW), max_body_bytes=0)
+    headers = signature(method="GET", body="", target="/%67raphql")
+    assert await router.sends(handshake(headers, raw_path=b"/%67raphql"))
 
 
 async def test_a_signature_of_nobody_uses_no_nonce_up(by_hmac: App) -> None:
@@ -465,8 +471,8 @@ def test_forwarded_claims_count_to_the_second_and_to_the_byte() -> None:
 
     good = forwarded(exp=971)
     assert viewer(good).user_id == USER
-    assert viewer(good.ljust(MAX_BYTES)) == viewer(good)
-    for bad, says in ((good.ljust(MAX_BYTES + 1), NO_OBJECT), (forwarded(exp=970), "have expired")):
+    assert viewer(good.ljust(8192)) == viewer(good)
+    for bad, says in ((good.ljust(8193), NO_OBJECT), (forwarded(exp=970), "have expired")):
         with pytest.raises(InvalidToken, match=says):
             viewer(bad)
 
