@@ -317,7 +317,7 @@ SHOP = CostModel(
       type Query {
         item: Item  box: Box!  thing: Thing
         items(first: Int = 7, ids: [ID]): [Item!]  latest(first: Int = 7): [Item!]
-        page(first: Int = 5): Page
+        page(first: Int = 5): Page  some: [Item]  names: [String]
       }
       type Page { items: [Item] }
       interface Thing { id: ID }
@@ -341,6 +341,7 @@ SHOPPED: dict[str, tuple[str, dict[str, Any], float]] = {
     "what no type has": ("{ __schema { types { name } } __typename }", {}, 70 + 0.05),
     "an object": ("{ item { id } box { id } }", {}, 3 + 1.05 + 4 + 10.05),
     "a list of leaves": ("{ item { tags } }", {}, 3 + 1 + 4 * 2),
+    "lists without a size": ("{ some { id } names }", {}, 1.05 + 0.05),
     "leaves that are never null": ("{ box { tags } }", {}, 4 + 10 + 6 * 0.05),
     "as the schema says": ("{ items { id } }", {}, 30 * 1.05),
     "as an argument says by itself": ("{ latest { id } }", {}, 7 * 1.05),
