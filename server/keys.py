@@ -67,10 +67,12 @@ class Keys:
         source: Source | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._keys = dict(known or {})
         self._source = source
         self._clock = clock
+        self._sleep = sleep
         self._text: bytes | None = None
         self._asked_at = -math.inf
         self._reading: asyncio.Task[bool] | None = None
@@ -88,7 +90,7 @@ class Keys:
         while self._source is not None:
             went_well = await self._begin(self._source)
             poll_seconds = self._source.poll_seconds
-            await asyncio.sleep(poll_seconds if went_well else min(poll_seconds, RETRY_SECONDS))
+            await self._sleep(poll_seconds if went_well else min(poll_seconds, RETRY_SECONDS))
 
     async def update(self) -> None:
         """Takes what the source has now. Raises: UNREADABLE."""

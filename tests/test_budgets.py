@@ -209,6 +209,13 @@ async def test_what_costs_more_takes_more_of_the_rate(make: Make) -> None:
         assert [answer.status_code for answer in asked] == statuses
 
 
+@pytest.mark.parametrize("query", ["{ nowhere }", "{"])
+async def test_what_is_wrong_takes_one_of_the_rate(make: Make, query: str) -> None:
+    subgraph = make(rate_limit_per_client="3/hour")
+    statuses = [(await subgraph.post(query)).status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+
+
 def test_a_rate_is_paid_off_in_time_and_weighs_costs() -> None:
     clock = [0.0]
     limit = RateLimit(Rate(60, 60), now=lambda: clock[0])

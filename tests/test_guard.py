@@ -35,7 +35,9 @@ from schema.costs import LIST_SIZES, WEIGHTS
 from schema.roots import build_schema
 from server.settings import Settings
 from store.store import Store
+from tests.listening import listening
 from tests.subgraph import Clock, Subgraph
+from tests.websocket import opened
 
 SCHEMA = build_schema()
 ID = "0000000000000000000000"
@@ -154,6 +156,15 @@ TOO_MUCH: dict[str, tuple[str, str, int, int]] = {
 }  # fmt: skip
 
 
+CALLED = {
+    "depth": "fields within each other",
+    "height": "fields",
+    "nesting": "selections within each other",
+    "pairs": "pairs of fields under one key",
+    "root_fields": "root fields",
+}
+
+
 @pytest.mark.parametrize("case", TOO_MUCH)
 async def test_a_document_that_holds_too_much_is_refused(subgraph: Subgraph, case: str) -> None:
     text, limit, maximum, counted = TOO_MUCH[case]
@@ -169,6 +180,15 @@ async def test_a_document_that_holds_too_much_is_refused(subgraph: Subgraph, cas
     }
 
 
+async def test_what_is_wrong_with_a_document_is_told_in_a_stream_too(subgraph: Subgraph) -> None:
+    too_much = {"limit": "root_fields", "maximum": 100, "counted": 101}
+    async with listening(subgraph.app) as address, opened(f"ws://{address}/graphql") as socket:
+        await socket.subscribe("one", TOO_MUCH["root fields"][0])
+        assert await socket.refusal() == {"code": "MAX_ROOT_FIELDS_LIMIT", **too_much}
+        await socket.subscribe("two", "{ nowhere }")
+        assert await socket.refusal() == {"code": "GRAPHQL_VALIDATION_FAILED"}
+
+
 def test_what_is_written_in_strings_is_one_token() -> None:
     text = '{ a(b: "{ c d e f }", c: """ {" ""\n\\""" """) }'
     assert excesses_of_text(text * 100, Limits(tokens=100 * 11)) == []
@@ -182,10 +202,11 @@ def test_what_is_just_within_a_limit_is_not_refused(case: str) -> None:
     def excesses(maximum: int) -> list[str]:
         limits = Limits(**{**COUNTED, limit: maximum})
         errors = excesses_of_text(text, limits) or excesses_of_document(parse(text), limits)
-        return [error.message.partition(", not ")[2] for error in errors]
+        return [error.message for error in errors]
 
+    called = CALLED.get(limit, limit)
     assert excesses(counted) == []
-    assert excesses(counted - 1) == [f"{counted}."]
+    assert excesses(counted - 1) == [f"Expected at most {counted - 1} {called}, not {counted}."]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -296,7 +317,7 @@ SHOP = CostModel(
       type Query {
         item: Item  box: Box!  thing: Thing
         items(first: Int = 7, ids: [ID]): [Item!]  latest(first: Int = 7): [Item!]
-        page(first: Int = 5): Page
+        page(first: Int = 5): Page  some: [Item]  names: [String]
       }
       type Page { items: [Item] }
       interface Thing { id: ID }
@@ -320,6 +341,7 @@ SHOPPED: dict[str, tuple[str, dict[str, Any], float]] = {
     "what no type has": ("{ __schema { types { name } } __typename }", {}, 70 + 0.05),
     "an object": ("{ item { id } box { id } }", {}, 3 + 1.05 + 4 + 10.05),
     "a list of leaves": ("{ item { tags } }", {}, 3 + 1 + 4 * 2),
+    "lists without a size": ("{ some { id } names }", {}, 1.05 + 0.05),
     "leaves that are never null": ("{ box { tags } }", {}, 4 + 10 + 6 * 0.05),
     "as the schema says": ("{ items { id } }", {}, 30 * 1.05),
     "as an argument says by itself": ("{ latest { id } }", {}, 7 * 1.05),
@@ -472,6 +494,12 @@ async def test_who_asks_for_it_is_told_the_cost(subgraph: Subgraph) -> None:
         }
     }
     assert "extensions" not in await subgraph.ask(query, **variables)
+
+
+def test_costs_are_enforced_unless_somebody_says_otherwise() -> None:
+    found = SCHEMA.find("query ($ids: [ID!]!) { users(ids: $ids) { id } }", None)
+    [error] = SCHEMA.refusals(found, {"ids": [ID] * 5000})
+    assert is_refusal(error)
 
 
 async def test_cost_may_be_only_logged(

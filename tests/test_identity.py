@@ -196,6 +196,7 @@ async def test_a_remembered_token_expires(
         with pytest.raises(InvalidToken, match="expired"):
             await identity.viewer(f"Bearer {good}")
     assert len(verifications) == 3
+    assert len(identity._remembered) == 0
 
 
 async def test_a_remembered_token_is_forgotten_when_its_key_goes(

@@ -3,8 +3,11 @@
 import asyncio
 import json
 import logging
+import re
+import stat
 import time
-from collections.abc import AsyncIterator, Iterator
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from httpx import ASGITransport, AsyncClient
+from joserfc import jwt
 from joserfc.jwk import Key
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import ConnectionClosed
@@ -22,19 +26,22 @@ from server.app import create_app
 from server.doctor import examine
 from server.identity import Identity
 from server.keys import (
-    MAX_SET_BYTES,
+    DevelopmentKey,
     Keys,
     Source,
+    UnusableKeys,
     address_source,
     file_source,
     keys_of,
     parse_keys,
     read_keys,
+    reason,
 )
 from server.logs import only_known
 from server.settings import Settings
+from store.ids import PATTERN as ID
 from store.store import Store
-from tests.issuer import NAME, ec_key, encoded, key_set, rsa_key, token
+from tests.issuer import NAME, USER, ec_key, encoded, key_set, rsa_key, token
 from tests.listening import listening, until
 from tests.subgraph import Clock
 from tests.websocket import opened
@@ -42,6 +49,8 @@ from tests.websocket import opened
 pytestmark = pytest.mark.one_driver
 
 KEY = ec_key("one")
+MOST = 256 * 1024
+"""The bytes that a key set may have."""
 QUERY = {"query": "{ __typename }"}
 NOT_TRUSTED = {
     "errors": [
@@ -69,18 +78,29 @@ class KeyServer:
         self.status = 200
         self.headers: list[tuple[bytes, bytes]] = []
         self.requests = 0
+        self.asked: dict[bytes, bytes] = {}
+        """The headers of the last request."""
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.tail = b""
+        """Comes a moment after the body; then the answer has no end."""
 
     def publish(self, *keys: Key) -> None:
         self.body = key_set(*keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.requests += 1
+        self.asked = dict(scope["headers"])
         await self.may_answer.wait()
         start = {"type": "http.response.start", "status": self.status, "headers": self.headers}
         await send(start)
-        await send({"type": "http.response.body", "body": self.body})
+        body = {"type": "http.response.body", "body": self.body}
+        await send({**body, "more_body": bool(self.tail)})
+        if self.tail:
+            await asyncio.sleep(0.05)
+            await send({**body, "body": self.tail, "more_body": True})
+            self.may_answer.clear()
+            await self.may_answer.wait()
 
 
 @pytest.fixture
@@ -136,6 +156,19 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str | None, int | 
 
 def kids(keys: Keys) -> set[str]:
     return set(keys._keys)
+
+
+def giving(*outcomes: Exception | bytes) -> Callable[[], Awaitable[bytes]]:
+    """What a source reads, one after the other."""
+    left = iter(outcomes)
+
+    async def read() -> bytes:
+        outcome = next(left)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return read
 
 
 # What a key set may hold
@@ -204,8 +237,8 @@ BAD_SETS = {
         "the key set holds a key that cannot be read or is too short",
     ),
     "too many bytes": (
-        key_set(KEY) + b" " * MAX_SET_BYTES,
-        f"the key set is longer than {MAX_SET_BYTES} bytes",
+        key_set(KEY).ljust(MOST + 1),
+        f"the key set is longer than {MOST} bytes",
     ),
 }
 
@@ -236,6 +269,37 @@ async def test_a_key_set_that_cannot_be_used_changes_nothing(
     assert line[2] == 1
 
 
+def test_a_key_set_may_be_as_long_as_it_may_be() -> None:
+    assert set(parse_keys(key_set(KEY).ljust(MOST))) == {"one"}
+
+
+def test_a_short_rsa_key_is_refused_where_nobody_heeds_warnings() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(UnusableKeys, match=r"is too short$"):
+            parse_keys(json.dumps({"keys": [SHORT]}).encode())
+
+
+async def test_keys_without_a_source_stay_as_they_are() -> None:
+    keys = Keys(parse_keys(key_set(KEY)))
+    await keys.update()
+    await keys.look_again()
+    await keys.follow()
+    assert kids(keys) == {"one"}
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ValueError("It is odd."), "It is odd"),
+        (OSError("gone"), "gone"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_says_what_it_says_or_what_it_is(error: Exception, says: str) -> None:
+    assert reason(error) == says
+
+
 # A file
 
 
@@ -261,6 +325,17 @@ async def test_a_file_is_read_for_a_kid_that_is_new(tmp_path: Path) -> None:
     identity = identity_with(keys_of(Settings(token_jwks_file=path)))
     path.write_bytes(key_set(KEY, new))
     assert await identity.viewer(f"Bearer {token(new)}") is not None
+
+
+async def test_a_file_is_read_for_unknown_kids_at_most_every_second(tmp_path: Path) -> None:
+    path, seconds, seen = tmp_path / "jwks.json", 0.0, []
+    keys = Keys({}, file_source(path), clock=lambda: seconds)
+    for seconds in (0.0, 0.9, 1.0):
+        path.write_bytes(key_set(ec_key(f"at {seconds}")))
+        await keys.look_again()
+        seen.append(kids(keys))
+    assert seen == [{"at 0.0"}, {"at 0.0"}, {"at 1.0"}]
+    assert file_source(path).poll_seconds == 5
 
 
 # An address
@@ -328,12 +403,32 @@ async def test_no_other_answer_counts(server: KeyServer, source: Source, status:
     assert server.requests == 1
 
 
-async def test_an_answer_without_an_end_is_cut_off(
-    server: KeyServer, source: Source, monkeypatch: pytest.MonkeyPatch
+async def test_an_answer_without_an_end_is_cut_off_at_the_first_byte_too_many(
+    server: KeyServer, source: Source
 ) -> None:
-    server.body = b"x" * 20_000_000
-    with pytest.raises(ValueError, match=f"^the key set is longer than {MAX_SET_BYTES} bytes$"):
+    server.body, server.tail = key_set(KEY).ljust(MOST), b" "
+    with pytest.raises(ValueError, match=f"^the key set is longer than {MOST} bytes$"):
         await Keys({}, source).update()
+
+
+async def test_an_address_is_asked_for_its_plain_answer_and_told_who_asks(
+    server: KeyServer, source: Source
+) -> None:
+    await Keys({}, source).update()
+    assert server.asked[b"accept-encoding"] == b"identity"
+    assert server.asked[b"user-agent"] == b"usergraph"
+    assert server.asked.keys().isdisjoint({b"authorization", b"cookie"})
+
+
+async def test_no_proxy_of_the_environment_is_asked(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")  # where nobody listens
+    keys = Keys({}, source)
+    await keys.update()
+    assert kids(keys) == {"one"}
 
 
 async def test_keys_rotate_under_load_without_a_false_refusal(
@@ -398,27 +493,35 @@ async def test_the_key_server_may_be_down_for_an_hour(
             seconds += 300
             await keys._begin(source)
             assert await identity.viewer(f"Bearer {token(KEY, seconds)}") is not None
-        server.status = 200
-        await keys._begin(source)
-    assert server.requests == 14
-    assert told(caplog) == [(UNREAD, "expected the answer 200 and not 503", 1), (READ, None, 1)]
+        for server.status in (200, 200, 503):
+            await keys._begin(source)
+    assert server.requests == 16
+    failed = (UNREAD, "expected the answer 200 and not 503", 1)
+    assert told(caplog) == [failed, (READ, None, 1), failed]
 
 
 async def test_whatever_a_source_does_it_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
-    outcomes: Iterator[Exception | bytes] = iter(
-        [RuntimeError("odd"), OSError("gone"), httpx.ReadError("cut"), key_set(KEY)]
-    )
-
-    async def read() -> bytes:
-        outcome = next(outcomes)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
+    read = giving(RuntimeError("odd"), OSError("gone"), httpx.ReadError("cut"), key_set(KEY))
     async with following(Keys({}, Source("here", read, 300, 30))) as keys:
         await until(lambda: kids(keys) == {"one"})
-    assert next(outcomes, None) is None
+
+
+@pytest.mark.parametrize(("poll_seconds", "pauses"), [(300, [5, 300, 5, 300]), (2, [2, 2, 2, 2])])
+async def test_after_a_failure_a_source_is_read_soon_and_else_at_its_poll(
+    poll_seconds: float, pauses: list[float]
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == len(pauses):
+            raise asyncio.CancelledError
+
+    read = giving(OSError("gone"), key_set(KEY), OSError("gone"), key_set(KEY))
+    with pytest.raises(asyncio.CancelledError):
+        await Keys({}, Source("here", read, poll_seconds, 30), sleep=sleep).follow()
+    assert slept == pauses
 
 
 async def test_without_the_key_server_a_start_is_not_ready(
@@ -462,6 +565,67 @@ async def test_an_application_follows_its_keys(
     app = create_app(settings, store, identity_with(keys := Keys({}, source)), now=Clock())
     async with app.router.lifespan_context(app):
         await until(lambda: kids(keys) == {"one"})
+
+
+# The key for development
+
+
+def test_a_development_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    [(kid, key)] = DevelopmentKey(folder).public_keys.items()
+    published = key.as_dict(private=False)
+    assert published.keys() == {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert (published["kid"], published["alg"], published["use"]) == (kid, "ES256", "sig")
+    assert stat.S_IMODE((folder / "development-key.json").stat().st_mode) == 0o600
+    assert DevelopmentKey(folder).public_keys[kid].as_dict(private=False) == published
+
+
+@pytest.mark.parametrize(
+    ("user_id", "client_id"), [(USER, "development"), (None, "development-service")]
+)
+def test_a_development_token_is_for_a_person_or_for_a_service(
+    tmp_path: Path, user_id: str | None, client_id: str
+) -> None:
+    key = DevelopmentKey(tmp_path)
+    began = int(time.time())
+    text = key.token(
+        issuer=NAME, audience="here", user_id=user_id, scopes={"b", "a"}, lifetime_seconds=60
+    )
+    [(kid, public)] = key.public_keys.items()
+    read = jwt.decode(text, public)
+    issued_at = read.claims["iat"]
+    assert began <= issued_at <= time.time()
+    assert ID.fullmatch(read.claims.pop("jti"))
+    assert read.header == {"typ": "at+jwt", "alg": "ES256", "kid": kid}
+    assert read.claims == {
+        "iss": NAME,
+        "aud": "here",
+        "sub": user_id or client_id,
+        "client_id": client_id,
+        "iat": issued_at,
+        "exp": issued_at + 60,
+        "scope": "a b",
+    }
+
+
+DAMAGED = {
+    "nothing": "",
+    "half of it": '{"kty": "EC", ',
+    "a list": "[]",
+    "no key": "{}",
+    "a public key": json.dumps(KEY.as_dict(private=False)),
+    "a key of another kind": json.dumps(rsa_key("two").as_dict(private=True)),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_development_key_is_said_to_be_and_left(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "development-key.json"
+    path.write_text(DAMAGED[name])
+    says = re.escape(f"{path} is damaged; delete it to get a new one")
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        DevelopmentKey(tmp_path)
+    assert path.read_text() == DAMAGED[name]
 
 
 # The doctor

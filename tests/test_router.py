@@ -13,13 +13,15 @@ import httpx
 import pytest
 from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
+from starlette.requests import HTTPConnection
 
 from server.app import create_app
+from server.claims import InvalidToken
 from server.errors import RequestError
 from server.greeting import greeting
 from server.identity import Identity
 from server.keys import Keys, parse_keys
-from server.router import Nonces, agreed
+from server.router import Nonces, Router, agreed
 from server.settings import Settings
 from store.store import Store
 from tests.issuer import CLIENT, NAME, SECONDS, USER, ec_key, key_set, token
@@ -335,6 +337,36 @@ async def test_a_nonce_is_good_for_one_request(by_hmac: App) -> None:
     assert outcome(await by_hmac.ask(headers=signature(nonce="f" * 16))) == MAY
 
 
+def handshake(headers: Mapping[str, str], **scope: Any) -> HTTPConnection:
+    """A handshake for a WebSocket, which has neither a body nor a method."""
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return HTTPConnection({"type": "websocket", "path": "/graphql", "headers": sent, **scope})
+
+
+async def test_a_signature_is_good_for_a_minute_each_way_and_once() -> None:
+    seconds = 1000.0
+    router = Router(hmac_keys=secrets(HMAC_NEW), max_body_bytes=0, now=lambda: seconds)
+
+    def signed_at(moment: int) -> HTTPConnection:
+        return handshake(signature(method="GET", body="", seconds=moment, nonce=f"{moment:016}"))
+
+    for early_or_late in (939, 1061):
+        with pytest.raises(RequestError, match=NOT_NOW):
+            await router.sends(signed_at(early_or_late))
+    for just_in_time in (940, 1060):
+        assert await router.sends(signed_at(just_in_time))
+    seconds = 1120.0
+    with pytest.raises(RequestError, match="sent before"):
+        await router.sends(signed_at(1060))
+    assert not await router.sends(handshake({}))
+
+
+async def test_a_signature_covers_the_path_as_it_was_sent() -> None:
+    router = Router(hmac_keys=secrets(HMAC_NEW), max_body_bytes=0)
+    headers = signature(method="GET", body="", target="/%67raphql")
+    assert await router.sends(handshake(headers, raw_path=b"/%67raphql"))
+
+
 async def test_a_signature_of_nobody_uses_no_nonce_up(by_hmac: App) -> None:
     stolen = {**signature(), "x-router-signature": "0" * 64}
     assert outcome(await by_hmac.ask(headers=stolen)) == FORBIDDEN
@@ -429,6 +461,20 @@ async def test_bad_claims_are_refused(by_secret: App, claims: str, says: str) ->
     answer = await by_secret.ask(TYPENAME, {"x-router-authorization": NEW, CLAIMS: claims})
     assert (outcome(answer), message(answer)) == (UNAUTHENTICATED, says)
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+def test_forwarded_claims_count_to_the_second_and_to_the_byte() -> None:
+    router = Router(claims_header=CLAIMS, leeway_seconds=30, max_body_bytes=0, now=lambda: 1000.0)
+
+    def viewer(text: str) -> Any:
+        return router.viewer(handshake({CLAIMS: text}), is_router=True)
+
+    good = forwarded(exp=971)
+    assert viewer(good).user_id == USER
+    assert viewer(good.ljust(8192)) == viewer(good)
+    for bad, says in ((good.ljust(8193), NO_OBJECT), (forwarded(exp=970), "have expired")):
+        with pytest.raises(InvalidToken, match=says):
+            viewer(bad)
 
 
 async def test_only_the_router_forwards_claims(by_secret: App, by_hmac: App) -> None:

@@ -1,7 +1,8 @@
 """Changes: mutants that are derived from the code, one for each node that an operator changes.
 
 The operators: a comparison or its boundary, a condition, a number, a sign, operands that are
-swapped, a wrong key, a branch, a statement or a refusal that is left out.
+swapped, a wrong key, a branch, a statement or a refusal that is left out. What changes
+nothing that code does stays: whether a dataclass is frozen or has slots, and that a zip is strict.
 """
 
 import ast
@@ -36,7 +37,10 @@ def mutants_of(file: str, functions: Container[str] | None = None) -> Iterator[M
     source = (ROOT / file).read_text()
     tree = ast.parse(source)
     places = {id(node): place for place, node in enumerate(ast.walk(tree))}
+    kept = {id(node) for node in _kept(tree)}
     for node in ast.walk(tree) if functions is None else _parts(tree, functions):
+        if id(node) in kept:
+            continue
         for number, change in enumerate(_changes(node)):
             breaks = f"{file}:{getattr(node, 'lineno', 0)}: {_short(node)} -> {_short(change)}"
             yield Mutant(breaks, file, source, _changed(tree, places[id(node)], number))
@@ -46,6 +50,15 @@ def _parts(tree: ast.AST, functions: Container[str]) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in functions:
             yield from ast.walk(node)
+
+
+def _kept(tree: ast.AST) -> Iterator[ast.AST]:
+    """What decorates classes, and `strict` of calls."""
+    for node in ast.walk(tree):
+        for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else ():
+            yield from ast.walk(decorator)
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            yield node.value
 
 
 def _changed(tree: ast.AST, place: int, number: int) -> str:
