@@ -98,7 +98,7 @@ HANDLER = '  erasePlaylistsOf(userId: ID!): Boolean @inaccessible @tag(name: "er
 
 
 def test_the_supergraph_tells_who_forgets_users_and_how(composed: Compose, tmp_path: Path) -> None:
-    users = build_schema(Profile.ROUTER).sdl
+    users = build_schema().sdl
     assert composed(users=users)[0] == 0
     supergraph = (tmp_path / "supergraph.graphql").read_text()
     likes = Holder("likes", "Mutation.eraseLikesOf")
