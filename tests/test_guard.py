@@ -502,6 +502,15 @@ def test_costs_are_enforced_unless_somebody_says_otherwise() -> None:
     assert is_refusal(error)
 
 
+def test_an_operation_may_cost_as_much_as_it_may() -> None:
+    query = "query ($ids: [ID!]!) { users(ids: $ids) { handle @skip(if: true) } }"
+    for most, is_refused in ((5, False), (4, True)):
+        schema = build_schema(limits=Limits(cost=most))
+        schema._costs = CostModel(schema.graphql, {"User.handle": 0}, LIST_SIZES)
+        errors = schema.refusals(schema.find(query, None), {"ids": [ID] * 5})
+        assert [is_refusal(error) for error in errors] == [True] * is_refused
+
+
 async def test_cost_may_be_only_logged(
     settings: Settings, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -452,6 +452,7 @@ NO_OBJECT = "Expected the forwarded claims to be a JSON object."
         (forwarded(exp=None), "Expected the claims exp as well."),
         (forwarded(exp=int(time.time()) - 31), "The forwarded claims have expired."),
         (forwarded(exp="x"), "Expected exp to be a time in seconds."),
+        (forwarded(exp=253_402_300_800), "Expected exp to be a time in seconds."),
         (forwarded(sub="admin"), "Expected sub to be a user id."),
         (forwarded(scope=["a"]), "Expected scope to be names separated by spaces."),
     ],
