@@ -341,9 +341,8 @@ class SeenUsers:
 
     def _opens(self, user: User, now: datetime) -> bool:
         opened = opens_to_followers(self._authorization, self._scopes, narrowing_of(user, now))
-        return user.as_of(now).status is Status.ACTIVE and not opened.isdisjoint(
-            _relevant(self._needs)
-        )
+        is_active = user.as_of(now).status is Status.ACTIVE
+        return is_active and not opened.isdisjoint(_relevant(self._needs))
 
     def _views(self, kind: ViewerKind) -> Views:
         looker = Looker(self._authorization, kind, self._scopes, self._needs)

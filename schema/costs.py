@@ -105,6 +105,7 @@ LIST_SIZES: Mapping[str, ListSize] = {
     "Erasure.owing": ListSize(3),
     "Erasure.receipts": ListSize(3),
     "User.redactions": ListSize(10),
+    "MergePreview.handles": ListSize(10),
     "UserPrivate.visibility": ListSize(8),
     "UserPrivate.formerHandles": ListSize(3),
     "User.consents": ListSize(10, ("purposes",)),

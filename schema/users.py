@@ -556,10 +556,10 @@ class UserQueries:
             strawberry.argument(
                 description="For staff: the user as it was then, counts as they are now."
             ),
-        ] = None,
+        ] = UNSET,
     ) -> Awaitable[SeenUser | None]:
         """One user; null when there is none."""
-        if as_of is not None:
+        if as_of is not None and as_of is not UNSET:
             return seen_as_of(info.context, partial(_user_by, info, by), as_of)
         return _user_by(info, by)
 

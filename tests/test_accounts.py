@@ -19,6 +19,8 @@ from store.store import Store
 from tests.conftest import Commands
 from tests.subgraph import REGISTER, Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 STATE = """fragment State on User { id status rev private {
   statusChangedAt statusReason statusBefore suspendedUntil eraseAt
 } }"""
@@ -188,7 +190,6 @@ async def test_nobody_leads_an_account_who_may_not(world: World, mutation: str, 
     assert await world.document() == was
 
 
-@pytest.mark.one_driver
 def test_who_may_is_said_once() -> None:
     kinds = {
         Actor.SELF: ViewerKind.SELF,
@@ -205,7 +206,6 @@ def test_who_may_is_said_once() -> None:
     assert mutations == set(MUTATIONS)
 
 
-@pytest.mark.one_driver
 def test_the_page_has_the_table() -> None:
     def named(statuses: Set[Status]) -> str:
         return ", ".join(status.value for status in Status if status in statuses)

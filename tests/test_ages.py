@@ -16,6 +16,8 @@ from store.ids import new_id
 from tests.conftest import Commands
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 SET = """mutation ($input: SetBirthDateInput!) {
   setBirthDate(input: $input) {
     user { rev ageBand private { birthDate } }
@@ -45,7 +47,6 @@ async def band(subgraph: Subgraph, user_id: str) -> Any:
     return data["user"]["ageBand"]
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("born", "zone", "teen_at", "adult_at"),
     [
@@ -84,7 +85,6 @@ def test_a_band_begins_at_midnight_of_the_birthday(
         assert band_at(moved(there, "Asia/Kathmandu", zone, before), moment) is expected
 
 
-@pytest.mark.one_driver
 def test_no_age_is_more_open_than_a_higher_one() -> None:
     for choice in Choice:
         gates = [GATES[age][choice] for age in (AgeBand.UNDER_13, AgeBand.TEEN, AgeBand.ADULT)]

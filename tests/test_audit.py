@@ -152,7 +152,7 @@ async def test_every_personal_field_is_noted(
     subgraph: Subgraph, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     query = """query ($id: ID!) { user(by: {id: $id}) {
-      country ageBand consents { state } contacts { id }
+      country ageBand consents { state } contacts { id } tier entitlements { key }
       private {
         locale timeZone createdAt handleChangedAt formerHandles { until } birthDate
         statusChangedAt statusReason statusBefore suspendedUntil eraseAt

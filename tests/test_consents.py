@@ -17,6 +17,8 @@ from store.ids import new_id
 from tests.conftest import LEDGER_KEY, Commands
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 RECORD = """mutation ($input: RecordConsentInput!) {
   recordConsent(input: $input) {
     user { rev }
@@ -441,12 +443,10 @@ async def test_an_unknown_purpose_is_an_error_and_not_an_empty_answer(subgraph: 
 # The registry
 
 
-@pytest.mark.one_driver
 def test_the_samples_can_be_used() -> None:
     assert list(shipped_purposes()) == ["personalisation", "marketing-email", "partner-analytics"]
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -497,7 +497,6 @@ def test_a_registry_that_cannot_be_used_is_refused(tmp_path: Path, text: str, sa
     assert says in str(refused.value)
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("at", "months", "later"),
     [

@@ -23,6 +23,8 @@ from tests.contacts import (
 )
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 NEW = "new@example.com"
 COMMANDS = ("insert", "update", "delete", "find", "find_one")
 WRITES = COMMANDS[:3]

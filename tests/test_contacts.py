@@ -31,6 +31,8 @@ from tests.contacts import (
 )
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 HIDDEN = "\u2022\u2022\u2022"
 NOTICE = "Somebody tried to add your address to another account."
 
@@ -431,7 +433,6 @@ async def everything(store: Store) -> str:
     return "\n".join(texts)
 
 
-@pytest.mark.one_driver
 async def test_who_reads_addresses_of_others_is_written_down(
     settings: Settings, store: Store, clock: Clock, tmp_path: Path
 ) -> None:

@@ -26,6 +26,8 @@ from tests.running import environment, usergraph
 from tests.subgraph import Clock, Subgraph
 from tests.test_tiers import as_input, day, life, record
 
+pytestmark = pytest.mark.one_driver
+
 FIELDS = "key value source reason expiresAt catalogueVersion"
 MINE = f"{{ viewer {{ entitlements {{ {FIELDS} }} }} }}"
 OF_USER = f"query ($id: ID!) {{ user(by: {{id: $id}}) {{ entitlements {{ {FIELDS} }} }} }}"
@@ -73,7 +75,6 @@ FAMILY = own("PREMIUM_FAMILY", "ACTIVE", 30)
 STUDENT = own("PREMIUM_STUDENT", "ACTIVE", 20)
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("holding", "own", "shared", "expected"),
     [
@@ -275,7 +276,6 @@ def end_before_it_begins(versions: list[Any]) -> None:
     versions[0]["promotions"]["AD_FREE_WEEK"]["until"] = "2025-01-01T00:00:00Z"
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -325,7 +325,6 @@ def test_a_catalogue_that_cannot_be_used_says_where(tmp_path: Path, change: Any,
     assert str(refused.value) == f"c.json: {says}"
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("content", "says"),
     [(None, "No such file or directory"), ("{", "it is not JSON"), ("\ud800", "it is not JSON")],
@@ -352,14 +351,12 @@ def table(version: Version) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.one_driver
 def test_the_page_shows_the_catalogue_that_comes_with_the_service() -> None:
     assert len(default_catalogue().versions) == 1
     assert table(VERSION) in PAGE
     assert f"version `{VERSION.version}`" in PAGE
 
 
-@pytest.mark.one_driver
 def test_nothing_about_an_entitlement_is_missing() -> None:
     for one in resolve(VERSION, NOBODY, FREE, None, day(1)):
         assert one.reason.endswith(".")

@@ -29,6 +29,8 @@ from tests.issuer import ec_key, key_set
 from tests.running import environment, usergraph
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 CANARIES = {
     "handle": "canary.handle",
     "former handle": "canary.first",
@@ -142,7 +144,6 @@ async def archived(subgraph: Subgraph, user_id: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.one_driver
 async def test_an_archive_has_everything_that_is_kept(subgraph: Subgraph, canary: str) -> None:
     [head, *entries] = await archived(subgraph, canary)
     assert (head["archive"], head["userId"]) == ("usergraph-archive/1", canary)
@@ -154,7 +155,6 @@ async def test_an_archive_has_everything_that_is_kept(subgraph: Subgraph, canary
     assert kinds.count("change") == entries[0]["value"]["rev"]
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("scopes", "status", "code"),
     [(None, 401, "UNAUTHENTICATED"), (["me:profile:write"], 403, "FORBIDDEN")],
@@ -195,7 +195,6 @@ async def test_after_an_erasure_nothing_is_left_anywhere(subgraph: Subgraph, can
     assert [event["kind"] for event in row["outbox"]] == ["USER_ERASED"]
 
 
-@pytest.mark.one_driver
 async def test_another_process_has_nothing_either(
     subgraph: Subgraph, canary: str, mongodb_uri: str, tmp_path: Path
 ) -> None:
@@ -265,7 +264,6 @@ class Crashing:
         return fail
 
 
-@pytest.mark.one_driver
 async def test_a_crash_at_any_write_is_carried_on(subgraph: Subgraph, canary: str) -> None:
     await schedule(subgraph, canary)
     at, is_whole = 0, False
@@ -285,7 +283,6 @@ async def test_a_crash_at_any_write_is_carried_on(subgraph: Subgraph, canary: st
     assert (erasure.state, erasure.owing) == ("AWAITING_RECEIPTS", SUBGRAPHS)
 
 
-@pytest.mark.one_driver
 async def test_who_comes_back_with_a_backup_is_erased_again(
     subgraph: Subgraph, canary: str
 ) -> None:
@@ -417,7 +414,6 @@ OTHER = ec_key("likes:1")
 STRONGER = ECKey.generate_key("P-384", {"kid": "likes:1", "alg": "ES384"})
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     "forge",
     [

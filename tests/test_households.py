@@ -15,6 +15,8 @@ from tests.conftest import Commands
 from tests.subgraph import Subgraph
 from tests.test_tiers import as_input, lasting_token
 
+pytestmark = pytest.mark.one_driver
+
 PAYLOAD = """
     user { id }
     household { seats members { role user { id } } invitations { id } }

@@ -22,6 +22,8 @@ from tests.running import environment, usergraph
 from tests.subgraph import Clock, Subgraph
 from tests.test_consents import entries, record, rev_of, settings, states
 
+pytestmark = pytest.mark.one_driver
+
 __all__ = ["settings"]
 
 
@@ -429,7 +431,6 @@ async def test_without_a_key_nothing_is_recorded(
         await verify(subgraph.store, ada)
 
 
-@pytest.mark.one_driver
 def test_the_key_of_development_stays_and_an_issuer_needs_one(tmp_path: Path) -> None:
     own = Settings(data_dir=tmp_path)
     assert ledger_key_of(own).subject("x") == ledger_key_of(own).subject("x")
@@ -442,7 +443,6 @@ def test_the_key_of_development_stays_and_an_issuer_needs_one(tmp_path: Path) ->
 # The command line
 
 
-@pytest.mark.one_driver
 async def test_the_command_tells_what_is_broken(
     subgraph: Subgraph, ada: str, mongodb_uri: str, database_name: str, tmp_path: Path
 ) -> None:

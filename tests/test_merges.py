@@ -19,6 +19,8 @@ from tests.subgraph import Subgraph
 from tests.test_accounts import changes_of, differences, flat
 from tests.test_follows import agrees
 
+pytestmark = pytest.mark.one_driver
+
 KEPT = """fragment Kept on User {
   id status rev followerCount followingCount private { formerHandles { handle until } }
 }"""
@@ -290,7 +292,6 @@ def refused(type_: str, code: str, argument: str | None, reason: str | None = No
     return {"user": None, "merged": None, "preview": None, "errors": [error], "dryRun": None}
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("side", ["keepId", "mergeId"])
 @pytest.mark.parametrize("control", [{}, {"dryRun": True}], ids=["real", "dry"])
@@ -423,7 +424,6 @@ class Crashing:
         return fail
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize("how", ["retry", "repair"])
 @pytest.mark.parametrize("at", [1, 2, 3, 4, 9, 17, 28, 41, 55, 62, 63, 64, 65, 66, 67])
 async def test_a_crash_at_any_write_leaves_nothing_broken(world: World, at: int, how: str) -> None:

@@ -20,6 +20,8 @@ from store.errors import StoreUnavailable
 from tests.conftest import Commands
 from tests.subgraph import Clock, Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 SET = """mutation ($input: SetPreferencesInput!) {
   setPreferences(input: $input) {
     user { rev }
@@ -517,7 +519,6 @@ async def test_values_of_a_newer_schema_are_read_and_not_written(
     assert await documents(subgraph) == before
 
 
-@pytest.mark.one_driver
 def test_the_samples_can_be_used() -> None:
     assert list(shipped_namespaces()) == ["notifications", "player"]
     player = shipped_namespaces()["player"]
@@ -550,7 +551,6 @@ UNUSABLE: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(("content", "says"), UNUSABLE, ids=range(len(UNUSABLE)))
 def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, content: Any, says: str) -> None:
     path = tmp_path / "home.json"
@@ -561,7 +561,6 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, content: Any, say
     assert says in str(refused.value)
 
 
-@pytest.mark.one_driver
 def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnusableNamespaces, match="expected a folder"):
         read_namespaces(tmp_path / "nowhere")
@@ -574,12 +573,10 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
         read_namespaces(tmp_path)
 
 
-@pytest.mark.one_driver
 def test_the_form_of_files_is_a_schema_itself() -> None:
     Draft202012Validator.check_schema(json.loads((SHIPPED / "namespace.schema.json").read_text()))
 
 
-@pytest.mark.one_driver
 def test_settings_name_the_files(tmp_path: Path) -> None:
     (tmp_path / "home.json").write_text(json.dumps(namespace()))
     assert list(Settings(preferences=tmp_path).policy.namespaces) == ["home"]

@@ -30,6 +30,8 @@ from tests.test_authorization import (
     world,
 )
 
+pytestmark = pytest.mark.one_driver
+
 __all__ = ["world"]
 
 SET = """mutation ($input: SetVisibilityInput!) {
@@ -370,7 +372,6 @@ async def test_who_is_hidden_looks_like_nobody_whatever_they_chose(
     assert answers[0] == answers[1]
 
 
-@pytest.mark.one_driver
 async def test_no_cache_gives_a_followers_view_to_others(subgraph: Subgraph) -> None:
     ada, zoe = await subgraph.register("ada"), await subgraph.register("zoe")
     await subgraph.update(ada, "for followers")

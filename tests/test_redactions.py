@@ -9,6 +9,8 @@ from resolvers.viewer import STAFF_SCOPE
 from store.ids import new_id
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 QUERY = """query ($id: ID!) { user(by: {id: $id}) { redactions { field reason fixable } } }"""
 ENTITY = """query ($r: [_Any!]!) {
   _entities(representations: $r) { ... on User { redactions { field reason fixable } } } }"""

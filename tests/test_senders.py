@@ -44,6 +44,8 @@ from tests.running import environment, usergraph
 from tests.subgraph import Clock, Subgraph
 from tests.test_contacts import not_allowed
 
+pytestmark = pytest.mark.one_driver
+
 KEY = "s" * 40
 INDEX_KEY = new_key_text("k")
 
@@ -241,7 +243,6 @@ async def test_the_mailbox_shows_texts_and_keeps_the_newest(subgraph: Subgraph) 
     assert len(await mailbox(subgraph)) == 1
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -262,7 +263,6 @@ def test_settings_that_cannot_work_are_refused(values: dict[str, str], says: str
     assert says in str(refused.value)
 
 
-@pytest.mark.one_driver
 def test_a_sender_is_chosen_by_the_settings(tmp_path: Path) -> None:
     assert isinstance(senders.sender_of(Settings(data_dir=tmp_path)), Mailbox)
     address = "https://mail.example/messages"
@@ -272,7 +272,6 @@ def test_a_sender_is_chosen_by_the_settings(tmp_path: Path) -> None:
     assert PERSON_SCOPES.count("me:contacts:write") == 1
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("chosen", "found"),
     [
@@ -293,14 +292,12 @@ async def test_the_doctor_says_what_contacts_lack(
     assert found in lines
 
 
-@pytest.mark.one_driver
 async def test_the_doctor_looks_at_the_key_of_development(store: Store, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     lines = map(str, await examine(settings, store))
     assert "ok   contacts: wait in the mailbox" in lines
 
 
-@pytest.mark.one_driver
 def test_a_damaged_key_of_development_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "development-contact-index-key.txt").write_text("damaged")
     ended = usergraph("contacts", "reindex", env=environment(tmp_path))

@@ -17,6 +17,8 @@ from store.tiers import SUBSCRIPTIONS, BillingKind, Subscription, Tier, joined
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 RECORD = """mutation ($input: RecordBillingEventInput!) {
   recordBillingEvent(input: $input) {
     user { id rev tier }
@@ -52,7 +54,6 @@ ENDED = told("ENDED", period_end=day(30))
 FAMILY = told("STARTED", "PREMIUM_FAMILY", period_end=day(5))
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("subscription", "at", "state", "ends"),
     [
@@ -82,7 +83,6 @@ def test_what_holds_is_a_matter_of_the_event_and_the_time(
     assert standing([subscription], day(at)) == expected
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("others", "tier", "state", "ends"),
     [
@@ -125,7 +125,6 @@ def folded(events: Sequence[Subscription]) -> tuple[Subscription, ...]:
     return known
 
 
-@pytest.mark.one_driver
 @given(st.lists(EVENTS, max_size=40), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_any_events_in_any_order_any_number_of_times_are_one_state(
@@ -182,7 +181,6 @@ async def subscriptions(subgraph: Subgraph, user_id: str) -> tuple[Subscription,
     return user.subscriptions
 
 
-@pytest.mark.one_driver
 def test_a_life_of_events_shuffled_and_doubled_1000_times_is_one_state() -> None:
     events = [
         told(kind, tier, sequence, id=name, started_at=day(0 if name == "s1" else 1),

@@ -305,14 +305,14 @@ MUTANTS = [
     Mutant(
         "a stream forgets the purpose",
         "resolvers/request.py",
-        "            purpose=self.purpose,\n            audit=",
-        "            audit=",
+        "replace(self, cache_tags=None, needs=None)",
+        "replace(self, cache_tags=None, needs=None, purpose=None)",
     ),
     Mutant(
         "a stream forgets the audit",
         "resolvers/request.py",
-        "            audit=self.audit,\n",
-        "",
+        "replace(self, cache_tags=None, needs=None)",
+        "replace(self, cache_tags=None, needs=None, audit=None)",
     ),
     Mutant(
         "following takes no scope",
