@@ -9,10 +9,10 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from joserfc.jws import JWSRegistry
 
 from server.settings import Settings
-from store.ids import new_id
+from store.ids import encode
 
 NAME = "https://issuer.example"
-USER = new_id()
+USER = encode(2026)
 CLIENT = "web-app"
 SECONDS = 3600
 

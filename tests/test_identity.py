@@ -124,7 +124,6 @@ def person(**changes: Any) -> Viewer:
         ({"act": {"sub": "x"}, "unknown": [1]}, person()),
         ({"client_id": "a" * 255}, person(client_id="a" * 255)),
     ],
-    ids=str,
 )
 @pytest.mark.parametrize("key", [KEY, RSA], ids=["ES256", "PS256"])
 async def test_a_good_token_names_the_viewer(

@@ -320,7 +320,6 @@ NOT_NOW = "x-router-timestamp is more than 60 seconds away."
         (signature(seconds=time.time() - 62), NOT_NOW),
         (signature(seconds=time.time() + 3600), NOT_NOW),
     ],
-    ids=str,
 )
 async def test_a_wrong_signature_is_refused(
     by_hmac: App, headers: dict[str, str], says: str
@@ -441,23 +440,22 @@ async def test_the_claims_of_the_router_name_the_viewer(making: Making) -> None:
 NO_OBJECT = "Expected the forwarded claims to be a JSON object."
 
 
-@pytest.mark.parametrize(
-    ("claims", "says"),
-    [
-        ("", NO_OBJECT),
-        ("[]", NO_OBJECT),
-        ('{"sub":"a","sub":"b"}', NO_OBJECT),
-        (forwarded(x="y" * 9000), NO_OBJECT),
-        ("{}", "Expected the claims sub, client_id, exp as well."),
-        (forwarded(exp=None), "Expected the claims exp as well."),
-        (forwarded(exp=int(time.time()) - 31), "The forwarded claims have expired."),
-        (forwarded(exp="x"), "Expected exp to be a time in seconds."),
-        (forwarded(exp=253_402_300_800), "Expected exp to be a time in seconds."),
-        (forwarded(sub="admin"), "Expected sub to be a user id."),
-        (forwarded(scope=["a"]), "Expected scope to be names separated by spaces."),
-    ],
-    ids=str,
-)
+BAD_CLAIMS = [
+    ("", NO_OBJECT),
+    ("[]", NO_OBJECT),
+    ('{"sub":"a","sub":"b"}', NO_OBJECT),
+    (forwarded(x="y" * 9000), NO_OBJECT),
+    ("{}", "Expected the claims sub, client_id, exp as well."),
+    (forwarded(exp=None), "Expected the claims exp as well."),
+    (forwarded(exp=int(time.time()) - 31), "The forwarded claims have expired."),
+    (forwarded(exp="x"), "Expected exp to be a time in seconds."),
+    (forwarded(exp=253_402_300_800), "Expected exp to be a time in seconds."),
+    (forwarded(sub="admin"), "Expected sub to be a user id."),
+    (forwarded(scope=["a"]), "Expected scope to be names separated by spaces."),
+]
+
+
+@pytest.mark.parametrize(("claims", "says"), BAD_CLAIMS, ids=range(len(BAD_CLAIMS)))
 async def test_bad_claims_are_refused(by_secret: App, claims: str, says: str) -> None:
     answer = await by_secret.ask(TYPENAME, {"x-router-authorization": NEW, CLAIMS: claims})
     assert (outcome(answer), message(answer)) == (UNAUTHENTICATED, says)
