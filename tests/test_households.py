@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from resolvers.request import Request
+from resolvers.viewer import STAFF_SCOPE
 from schema.roots import build_schema
 from store.errors import StoreFault
 from store.ids import new_id
@@ -195,6 +196,24 @@ async def test_whom_the_manager_blocks_finds_no_invitation(home: Home) -> None:
     await home.subgraph.block(home.manager, ada)
     assert (await home.do(ACCEPT, ada, token=token))["errors"] == NOT_FOUND
     assert len((await home.stored()).members) == 1
+
+
+async def test_the_seat_of_a_member_who_was_merged_is_taken_away(home: Home) -> None:
+    [ada, ben, staff] = home.others
+    await home.join(ada)
+    merge = """mutation ($keep: ID!, $gone: ID!) {
+      mergeUsers(input: {keepId: $keep, mergeId: $gone}) { errors { code } }
+    }"""
+    token = home.subgraph.token(staff, [STAFF_SCOPE])
+    data = await home.subgraph.data(merge, token=token, keep=ben, gone=ada)
+    assert data == {"mergeUsers": {"errors": []}}
+    changes = [
+        {"field": "household.members", "before": [home.manager, ada], "after": [home.manager]}
+    ]
+    planned = await home.do(REMOVE, home.manager, userId=ada, control={"dryRun": True})
+    assert (planned["errors"], planned["dryRun"]) == ([], {"changes": changes, "events": []})
+    assert (await home.do(REMOVE, home.manager, userId=ada))["errors"] == []
+    assert [row.user_id for row in (await home.stored()).members] == [home.manager]
 
 
 async def test_nobody_is_in_two_households(home: Home, subgraph: Subgraph) -> None:
