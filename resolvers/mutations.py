@@ -197,8 +197,9 @@ def author_of(request: Request) -> Author:
 
 def forecast_of_new(user: User, event: str) -> Forecast:
     """What registering the user would write."""
-    written = ("country", "display_name", "handle", "locale", "rev", "status", "time_zone")
-    changes = (FieldChange(name, None, getattr(user, name)) for name in written)
+    set_by_clients = ("country", "display_name", "handle", "locale", "time_zone")
+    written = (*set_by_clients, "created_at", "rev", "status", "status_changed_at")
+    changes = (FieldChange(name, None, getattr(user, name)) for name in sorted(written))
     return Forecast(tuple(change for change in changes if change.after is not None), (event,))
 
 

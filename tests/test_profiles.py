@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from store.ids import new_id
+from store.records import to_stored_precision
 from tests.conftest import Commands
 from tests.subgraph import REGISTER, Subgraph
 
@@ -349,3 +350,26 @@ async def test_a_payload_shows_what_was_stored(subgraph: Subgraph, commands: Com
         assert bool(writes) is ("dryRun" not in mutation)
         stored = await subgraph.data(f"{{ viewer {{ user {{ {everything} }} }} }}", ada)
         assert changed["it"]["user"] == stored["viewer"]["user"]
+
+
+async def test_a_dry_run_of_a_registration_tells_all_that_it_would_write(
+    subgraph: Subgraph,
+) -> None:
+    query = """mutation ($input: RegisterUserInput!) { registerUser(input: $input) {
+      user { id } errors { code } dryRun { changes { field before after } events }
+    } }"""
+    input = {"handle": "ada.berg", "country": "SE", "control": {"dryRun": True}}
+    data = await subgraph.data(query, token=subgraph.token(None), input=input)
+    now = to_stored_precision(subgraph.clock()).isoformat()
+    written = {
+        "country": "SE",
+        "private.createdAt": now,
+        "handle": "ada.berg",
+        "rev": 1,
+        "status": "ACTIVE",
+        "private.statusChangedAt": now,
+    }
+    changes = [{"field": name, "before": None, "after": written[name]} for name in written]
+    planned = {"changes": changes, "events": ["USER_REGISTERED"]}
+    assert data["registerUser"] == {"user": None, "errors": [], "dryRun": planned}
+    assert await subgraph.store.users.collection.find({}) == []
