@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from resolvers import history as resolvers
+from resolvers.mutations import FieldChange as Change
 from schema.enums import AuthorKind
 from schema.pages import PageInfo
 from schema.values import field_path, json_of
@@ -47,13 +48,9 @@ class PastChange:
             author=change.author,
             author_id=change.author_id,
             client_id=change.client_id,
+            # What is kept with an age may change without its band, which is all that is told of it.
             changes=[
-                FieldChange(
-                    field=field_path(field.field),
-                    before=json_of(field.before),
-                    after=json_of(field.after),
-                )
-                for field in change.changes
+                each for each in map(_field_change, change.changes) if each.before != each.after
             ],
         )
 
@@ -84,3 +81,9 @@ class ChangeConnection:
             end_cursor=edges[-1].cursor if edges else None,
         )
         return cls(edges=edges, page_info=info)
+
+
+def _field_change(change: Change) -> FieldChange:
+    return FieldChange(
+        field=field_path(change.field), before=json_of(change.before), after=json_of(change.after)
+    )

@@ -167,14 +167,14 @@ def _error(refusal: refusals.Refusal) -> UserError:
 
 
 def _dry_run(forecast: Forecast) -> DryRun:
-    return DryRun(
-        changes=[
-            PlannedChange(
-                field=field_path(change.field),
-                before=json_of(change.before),
-                after=json_of(change.after),
-            )
-            for change in forecast.changes
-        ],
-        events=list(forecast.events),
-    )
+    changes = [
+        PlannedChange(
+            field=field_path(change.field),
+            before=json_of(change.before),
+            after=json_of(change.after),
+        )
+        for change in forecast.changes
+    ]
+    # What is kept with an age may change without its band, which is all that is told of it.
+    seen = [change for change in changes if change.before != change.after]
+    return DryRun(changes=seen, events=list(forecast.events))

@@ -196,6 +196,25 @@ async def test_a_dry_run_tells_the_band_and_makes_no_key(subgraph: Subgraph) -> 
     ]
 
 
+async def test_a_move_within_a_band_is_no_change_of_it(subgraph: Subgraph) -> None:
+    ada = await subgraph.register("ada", timeZone="Europe/Stockholm")
+    born = subgraph.clock().date().replace(day=1) - timedelta(days=15 * 365)
+    await subgraph.set_birth_date(ada, born.isoformat())
+    change = "changes { field before after }"
+    query = f"""mutation ($control: MutationControl) {{
+      updateProfile(input: {{timeZone: "Asia/Tokyo", control: $control}}) {{
+        dryRun {{ {change} }} user {{ private {{ history {{ edges {{ node {{ {change} }} }} }} }} }}
+      }}
+    }}"""
+    zone = {"field": "private.timeZone", "before": "Europe/Stockholm", "after": "Asia/Tokyo"}
+    dry = await subgraph.data(query, ada, control={"dryRun": True})
+    rev = {"field": "rev", "before": 2, "after": 3}
+    assert dry["updateProfile"]["dryRun"] == {"changes": [zone, rev]}
+    done = await subgraph.data(query, ada)
+    newest = done["updateProfile"]["user"]["private"]["history"]["edges"][0]["node"]
+    assert newest == {"changes": [zone]}
+
+
 async def test_a_birth_date_is_set_once_under_its_key(subgraph: Subgraph) -> None:
     ada = await subgraph.register("ada")
     token = subgraph.token(ada)
