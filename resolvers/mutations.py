@@ -1,8 +1,6 @@
 """What every mutation shares: control, outcome, idempotency, dry run, and the guarded change."""
 
 import asyncio
-import hashlib
-import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, fields, replace
@@ -263,11 +261,12 @@ async def _carry_out_once(
     assert request.viewer is not None
     viewer = request.viewer
     owner = [viewer.client_id, viewer.user_id, control.idempotency_key]
-    request_hash = _digest([name, control.if_rev, arguments])
     attempts = request.store.idempotency
-    attempt = await attempts.begin(_digest(owner), request_hash, now=now)
+    operation = attempts.digest(owner)
+    request_hash = attempts.digest([name, control.if_rev, arguments])
+    attempt = await attempts.begin(operation, request_hash, now=now)
     if attempt is None:
-        known = await attempts.find(_digest(owner))
+        known = await attempts.find(operation)
         if known is None:  # it expired between the two commands
             return await _carry_out_once(request, name, control, arguments, act, now)
         if known.request_hash != request_hash:
@@ -305,10 +304,6 @@ async def _take_over(request: Request, attempt: Attempt, now: datetime) -> Attem
             retry_after_seconds=max(1, round(remaining.total_seconds())),
         )
     return replace(attempt, started_at=now)
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _forecast(
