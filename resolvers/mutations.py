@@ -19,6 +19,7 @@ from resolvers.errors import (
     Refusals,
     TooSoonRefusal,
 )
+from resolvers.fields import Writer, check_writers, cleaning, is_told
 from resolvers.request import Request
 from resolvers.sealing import opened, sealed
 from store.errors import StoreFault
@@ -195,7 +196,7 @@ def author_of(request: Request) -> Author:
 
 def forecast_of_new(user: User, event: str) -> Forecast:
     """What registering the user would write."""
-    written = ("country", "display_name", "handle", "locale", "rev", "status", "time_zone")
+    written = sorted({"rev", "status", *cleaning(Writer.SERVICE)})
     changes = (FieldChange(name, None, getattr(user, name)) for name in written)
     return Forecast(tuple(change for change in changes if change.after is not None), (event,))
 
@@ -224,6 +225,7 @@ async def _try_to_change(
     values = await decided if isinstance(decided, Awaitable) else decided
     before = opened(user, values, key)
     changed = {name: value for name, value in values.items() if value != before[name]}
+    check_writers(changed, _writers(request, user_id))
     if control.dry_run:
         return Outcome(user.id, forecast=_forecast(user, before, changed, event), user=user)
     if not changed:
@@ -241,6 +243,16 @@ async def _try_to_change(
         key=key,
     )
     return Outcome(user.id, user=afterwards) if afterwards else None
+
+
+def _writers(request: Request, user_id: str) -> frozenset[Writer]:
+    """What the viewer, who passed the rules of the mutation, is to the user who is written."""
+    viewer = request.viewer
+    assert viewer is not None
+    if viewer.is_service:
+        return frozenset({Writer.SERVICE})
+    writer = Writer.OWNER if viewer.user_id == user_id else Writer.MANAGER
+    return frozenset({writer, Writer.STAFF} if viewer.is_staff else {writer})
 
 
 def _over(stored: User, user: User) -> dict[str, Any]:
@@ -311,7 +323,8 @@ def _forecast(
 ) -> Forecast:
     if not changed:
         return Forecast()
-    changes = (FieldChange(name, before[name], value) for name, value in sorted(changed.items()))
+    told = sorted(filter(is_told, changed))
+    changes = (FieldChange(name, before[name], changed[name]) for name in told)
     return Forecast((*changes, FieldChange("rev", user.rev, user.rev + 1)), (event,))
 
 
