@@ -30,11 +30,12 @@ class PersonalData(StrEnum):
 
 
 class Audience(StrEnum):
-    """Who sees it where the user chose nothing; staff see all that the owner sees."""
+    """Who sees it where the user chose nothing; staff see what the owner sees but for one kind."""
 
     EVERYBODY = "everybody"
     SERVICES = "owner, services"
     OWNER = "owner"
+    OWNER_ALONE = "owner alone"
 
 
 class Writer(StrEnum):
@@ -89,7 +90,8 @@ class Field(NamedTuple):
     @property
     def is_audited(self) -> bool:
         """Whether it is written down when others than the owner read it."""
-        return self.personal is not PersonalData.NONE and self.audience is not Audience.EVERYBODY
+        others = (Audience.SERVICES, Audience.OWNER)
+        return self.personal is not PersonalData.NONE and self.audience in others
 
 
 def exported_fields() -> Mapping[str, Field]:
@@ -138,8 +140,7 @@ def shown_as(name: str) -> str:
 def coordinate(name: str) -> str:
     """The field of the schema that shows it, as in `User.bio`."""
     field = FIELDS[name]
-    type_ = "UserPrivate" if field.audience is Audience.OWNER else "User"
-    return f"{type_}.{_camel(shown_as(name))}"
+    return f"{TYPES.get(field.audience, 'User')}.{_camel(shown_as(name))}"
 
 
 def _camel(name: str) -> str:
@@ -164,12 +165,16 @@ def _address(address: tuple[str, str]) -> str:
     return masked_address(*address)
 
 
+TYPES = {Audience.OWNER: "UserPrivate", Audience.OWNER_ALONE: "Viewer"}
+"""The types whose fields show what not everybody sees."""
+
 BY_OWNER = frozenset({Writer.OWNER})
 BY_SERVICE = frozenset({Writer.SERVICE})
 BY_STAFF = frozenset({Writer.STAFF})
 
 _seen_by_all = partial(Field, audience=Audience.EVERYBODY)
 _seen_by_services = partial(Field, audience=Audience.SERVICES)
+_of_viewer = partial(Field, audience=Audience.OWNER_ALONE)
 _private = partial(Field, audience=Audience.OWNER)
 
 FIELDS: Mapping[str, Field] = MappingProxyType(
@@ -232,7 +237,14 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
             PersonalData.PSEUDONYMOUS, choice=Choice.FOLLOWS, kept_in="followers"
         ),
         "following": _seen_by_all(
-            PersonalData.PSEUDONYMOUS, choice=Choice.FOLLOWS, kept_in="following"
+            PersonalData.PSEUDONYMOUS,
+            writers=BY_OWNER,
+            choice=Choice.FOLLOWS,
+            kept_in="follows",
+        ),
+        "blocked_users": _of_viewer(PersonalData.PSEUDONYMOUS, writers=BY_OWNER, kept_in="blocks"),
+        "preferences": _of_viewer(
+            PersonalData.PSEUDONYMOUS, writers=BY_OWNER, kept_in="preferences"
         ),
         "country": _seen_by_services(
             PersonalData.PSEUDONYMOUS, writers=BY_SERVICE, clean=rules.country

@@ -9,7 +9,7 @@ from graphql import ObjectTypeDefinitionNode, parse, print_ast
 from typer.testing import CliRunner
 
 from resolvers import fields
-from resolvers.authorization import AUTHORIZATION, EVERYBODY, OWNER, SERVICES
+from resolvers.authorization import AUTHORIZATION, EVERYBODY, OWNER, SERVICES, ViewerKind
 from resolvers.fields import (
     BOOKKEEPING,
     FIELDS,
@@ -32,6 +32,7 @@ from schema.sdl import Profile
 from server.cli import app
 from store import records
 from store.records import PATHS, Document, Status
+from store.store import Store
 from store.users import SETTABLE, UNSEARCHED
 from tests.contacts import added, mutate, verify
 from tests.subgraph import Subgraph
@@ -58,7 +59,7 @@ def test_every_field_that_shows_something_of_a_user_is_declared() -> None:
         field for field in AUTHORIZATION.rules if field.startswith(("User.", "UserPrivate."))
     }
     others = {"User.rev", "User.viewerRelation", "User.redactions", "User.private"}
-    assert of_users == SHOWN.keys() | others
+    assert of_users == (SHOWN.keys() - {"Viewer.blockedUsers", "Viewer.preferences"}) | others
 
 
 @pytest.mark.one_driver
@@ -68,12 +69,13 @@ def test_the_table_of_authorization_says_the_same(field: str) -> None:
         Audience.EVERYBODY: EVERYBODY,
         Audience.SERVICES: OWNER | SERVICES,
         Audience.OWNER: OWNER,
+        Audience.OWNER_ALONE: {ViewerKind.SELF},
     }
     rule, declared = AUTHORIZATION.rules[field], SHOWN[field]
     assert rule.kinds == kinds[declared.audience]
     assert rule.choice is declared.choice
-    is_public = declared.audience is Audience.EVERYBODY
-    assert rule.personal is (declared.personal is not PersonalData.NONE and not is_public)
+    others_see = declared.audience in (Audience.SERVICES, Audience.OWNER)
+    assert rule.personal is (declared.personal is not PersonalData.NONE and others_see)
 
 
 @pytest.mark.one_driver
@@ -83,6 +85,12 @@ def test_what_harms_people_is_sealed(name: str) -> None:
     assert (field.sealing is not Sealing.NONE) is (field.personal in SECRET)
     assert (field.erasure is Erasure.UNREADABLE) is (field.sealing is not Sealing.NONE)
     assert (name in SEALED) is (name in records.SEALED) is (field.sealing is Sealing.WHOLE)
+
+
+@pytest.mark.one_driver
+def test_what_is_kept_elsewhere_has_a_collection(store: Store) -> None:
+    collections = {part.collection.name for part in store._parts()}
+    assert {field.kept_in for field in FIELDS.values()} < collections
 
 
 BIRTH_DATE, ADDRESS, PENDING = "1990-05-17", "zoe.berg@example.com", "other.zoe@example.com"
