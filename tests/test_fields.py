@@ -25,11 +25,13 @@ from resolvers.fields import (
     exported_fields,
     masked,
 )
+from resolvers.viewer import STAFF_SCOPE
 from schema.personal_data import personal_data_page
 from schema.profiles import RegisterUserInput, UpdateProfileInput
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.cli import app
+from server.tokens import PERSON_SCOPES
 from store import records
 from store.records import PATHS, Document, Status
 from store.store import Store
@@ -201,6 +203,23 @@ async def test_a_mutation_that_writes_what_its_viewer_may_not_is_a_fault(
     monkeypatch.setattr(fields, "FIELDS", {**FIELDS, "bio": bio})
     query = 'mutation { updateProfile(input: {bio: "new"}) { errors { code } } }'
     [error] = (await subgraph.ask(query, zoe))["errors"]
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert await document_of(subgraph, zoe) == before
+
+
+@pytest.mark.one_driver
+async def test_staff_write_what_is_for_staff_and_not_what_is_for_owners(
+    subgraph: Subgraph, zoe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = subgraph.token(await subgraph.register("staff"), [*PERSON_SCOPES, STAFF_SCOPE])
+    query = """mutation ($id: ID!, $born: Date!) {
+      setBirthDate(input: {birthDate: $born, userId: $id}) { errors { code } } }"""
+    done = await subgraph.data(query, token=token, id=zoe, born="1991-01-01")
+    assert done == {"setBirthDate": {"errors": []}}
+    for_owners = FIELDS["birth_date"]._replace(writers=frozenset({Writer.OWNER}))
+    monkeypatch.setattr(fields, "FIELDS", {**FIELDS, "birth_date": for_owners})
+    before = await document_of(subgraph, zoe)
+    [error] = (await subgraph.ask(query, token=token, id=zoe, born="1992-02-02"))["errors"]
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert await document_of(subgraph, zoe) == before
 

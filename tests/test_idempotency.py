@@ -59,6 +59,11 @@ async def test_every_process_with_the_key_knows_the_request_again(subgraph: Subg
     assert await attempts(subgraph) == before
 
 
+def test_a_request_is_digested_as_nothing_else_is() -> None:
+    key = LEDGER_KEY
+    assert len({key.request("x")[:32], key.subject("x"), key.seal("x")[:32]}) == 3
+
+
 @pytest.mark.one_driver
 async def test_without_the_key_nothing_is_done_under_an_idempotency_key(subgraph: Subgraph) -> None:
     ada = await subgraph.register("ada.berg")
