@@ -8,6 +8,7 @@ import pytest
 from graphql import ObjectTypeDefinitionNode, parse, print_ast
 from typer.testing import CliRunner
 
+from pipelines.archive import archive_of
 from resolvers import fields
 from resolvers.authorization import AUTHORIZATION, EVERYBODY, OWNER, SERVICES, ViewerKind
 from resolvers.fields import (
@@ -156,6 +157,19 @@ async def test_an_archive_holds_all_that_the_document_holds(subgraph: Subgraph, 
 
 
 @pytest.mark.one_driver
+async def test_the_archive_holds_what_is_exported_and_nothing_else(
+    subgraph: Subgraph, zoe: str
+) -> None:
+    [user, *others] = [entry async for entry in archive_of(subgraph.store, zoe)]
+    opened = {"birth_date": PATHS["birth_date"]}
+    held = {opened.get(path, path) for path in paths_in({**user.value})}
+    exported = {PATHS[name] for name in exported_fields() if name in PATHS}
+    in_document = set(paths_in(await document_of(subgraph, zoe)))
+    assert held - {"rev"} == in_document & exported
+    assert {"change", "following", "follower"} <= {entry.kind for entry in others}
+
+
+@pytest.mark.one_driver
 def test_what_is_not_exported_can_be_worked_out_from_what_is() -> None:
     assert exported_fields().items() < FIELDS.items()
     assert FIELDS.keys() - exported_fields().keys() == {"joined_year", "tier", "entitlements"}
@@ -211,7 +225,7 @@ async def test_a_mutation_that_writes_what_its_viewer_may_not_is_a_fault(
 async def test_staff_write_what_is_for_staff_and_not_what_is_for_owners(
     subgraph: Subgraph, zoe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = subgraph.token(await subgraph.register("staff"), [*PERSON_SCOPES, STAFF_SCOPE])
+    token = subgraph.token(await subgraph.register("susan"), [*PERSON_SCOPES, STAFF_SCOPE])
     query = """mutation ($id: ID!, $born: Date!) {
       setBirthDate(input: {birthDate: $born, userId: $id}) { errors { code } } }"""
     done = await subgraph.data(query, token=token, id=zoe, born="1991-01-01")
