@@ -141,7 +141,7 @@ async def test_what_is_sealed_lies_nowhere_as_it_is(subgraph: Subgraph, zoe: str
 def paths_in(document: Document) -> Iterator[str]:
     """The paths of what is in a user's document, of as many steps as attributes have."""
     for step, value in document.items():
-        if step in PATHS.values() and step != "tier":
+        if step in PATHS.values() and step not in ("tier", "privacy"):
             yield step
         else:
             yield from (f"{step}.{name}" for name in value) if isinstance(value, dict) else [step]
