@@ -8,13 +8,14 @@ mutation and a block take away from it, and nothing adds to it.
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import NamedTuple
 
 from resolvers.choices import Choice
+from resolvers.fields import SHOWN
 from resolvers.viewer import Viewer
 
 PROFILE_SCOPE = "users:profile:read"
@@ -37,7 +38,8 @@ class Rule(NamedTuple):
     """Who sees a field, or may ask for it.
 
     `scopes` are what the token of such a viewer must permit besides. What is `personal` is written
-    down when others than the owner read it. With a `choice` the user takes away from the rule.
+    down when others than the owner read it. With a `choice` the user takes away from the rule. Both
+    are declared in `resolvers.fields` for what is kept of a user.
     """
 
     kinds: frozenset[ViewerKind]
@@ -134,7 +136,13 @@ def _for_services(scope: str) -> Rule:
     return Rule(SERVICES, dict.fromkeys(SERVICES, scope))
 
 
-AUTHORIZATION = Authorization(
+def _as_declared(field: str, rule: Rule) -> Rule:
+    """The rule of a field, with what is declared of it where it shows something of a user."""
+    shown = SHOWN.get(field)
+    return rule._replace(personal=shown.is_audited, choice=shown.choice) if shown else rule
+
+
+_WHO_MAY = Authorization(
     rules={
         "Query.viewer": Rule(ANYBODY),
         "Query.user": Rule(ANYBODY),
@@ -186,49 +194,41 @@ AUTHORIZATION = Authorization(
         "User.rev": Rule(EVERYBODY),
         "User.mergedInto": Rule(EVERYBODY),
         "User.handle": Rule(EVERYBODY),
-        "User.displayName": Rule(EVERYBODY, choice=Choice.DISPLAY_NAME),
-        "User.avatar": Rule(EVERYBODY, choice=Choice.AVATAR),
-        "User.bio": Rule(EVERYBODY, choice=Choice.BIO),
-        "User.pronouns": Rule(EVERYBODY, choice=Choice.PRONOUNS),
-        "User.links": Rule(EVERYBODY, choice=Choice.LINKS),
-        "User.profileColor": Rule(EVERYBODY, choice=Choice.PROFILE_COLOR),
-        "User.joinedYear": Rule(EVERYBODY, choice=Choice.JOINED_YEAR),
-        "User.followerCount": Rule(EVERYBODY, choice=Choice.FOLLOWS),
-        "User.followingCount": Rule(EVERYBODY, choice=Choice.FOLLOWS),
-        "User.followers": Rule(EVERYBODY, choice=Choice.FOLLOWS),
-        "User.following": Rule(EVERYBODY, choice=Choice.FOLLOWS),
+        "User.displayName": Rule(EVERYBODY),
+        "User.avatar": Rule(EVERYBODY),
+        "User.bio": Rule(EVERYBODY),
+        "User.pronouns": Rule(EVERYBODY),
+        "User.links": Rule(EVERYBODY),
+        "User.profileColor": Rule(EVERYBODY),
+        "User.joinedYear": Rule(EVERYBODY),
+        "User.followerCount": Rule(EVERYBODY),
+        "User.followingCount": Rule(EVERYBODY),
+        "User.followers": Rule(EVERYBODY),
+        "User.following": Rule(EVERYBODY),
         "User.viewerRelation": Rule(PEOPLE),
-        "User.country": Rule(
-            OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True
-        ),
-        "User.consents": Rule(
-            OWNER | SERVICES, {ViewerKind.SERVICE: "users:consents:read"}, personal=True
-        ),
-        "User.contacts": Rule(
-            OWNER | SERVICES, {ViewerKind.SERVICE: "users:contacts:read"}, personal=True
-        ),
-        "User.tier": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:tier:read"}, personal=True),
+        "User.country": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}),
+        "User.consents": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:consents:read"}),
+        "User.contacts": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:contacts:read"}),
+        "User.tier": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:tier:read"}),
         "User.entitlements": Rule(
-            OWNER | SERVICES, {ViewerKind.SERVICE: "users:entitlements:read"}, personal=True
+            OWNER | SERVICES, {ViewerKind.SERVICE: "users:entitlements:read"}
         ),
-        "User.ageBand": Rule(
-            OWNER | SERVICES, {ViewerKind.SERVICE: "users:age:read"}, personal=True
-        ),
+        "User.ageBand": Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:age:read"}),
         "User.redactions": Rule(PEOPLE | SERVICES),
         "User.private": Rule(OWNER),
-        "UserPrivate.locale": Rule(OWNER, personal=True),
-        "UserPrivate.timeZone": Rule(OWNER, personal=True),
-        "UserPrivate.createdAt": Rule(OWNER, personal=True),
-        "UserPrivate.handleChangedAt": Rule(OWNER, personal=True),
-        "UserPrivate.formerHandles": Rule(OWNER, personal=True),
-        "UserPrivate.history": Rule(OWNER, personal=True),
-        "UserPrivate.statusChangedAt": Rule(OWNER, personal=True),
-        "UserPrivate.statusReason": Rule(OWNER, personal=True),
-        "UserPrivate.statusBefore": Rule(OWNER, personal=True),
-        "UserPrivate.suspendedUntil": Rule(OWNER, personal=True),
-        "UserPrivate.eraseAt": Rule(OWNER, personal=True),
-        "UserPrivate.birthDate": Rule(OWNER, personal=True),
-        "UserPrivate.visibility": Rule(OWNER, personal=True),
+        "UserPrivate.locale": Rule(OWNER),
+        "UserPrivate.timeZone": Rule(OWNER),
+        "UserPrivate.createdAt": Rule(OWNER),
+        "UserPrivate.handleChangedAt": Rule(OWNER),
+        "UserPrivate.formerHandles": Rule(OWNER),
+        "UserPrivate.history": Rule(OWNER),
+        "UserPrivate.statusChangedAt": Rule(OWNER),
+        "UserPrivate.statusReason": Rule(OWNER),
+        "UserPrivate.statusBefore": Rule(OWNER),
+        "UserPrivate.suspendedUntil": Rule(OWNER),
+        "UserPrivate.eraseAt": Rule(OWNER),
+        "UserPrivate.birthDate": Rule(OWNER),
+        "UserPrivate.visibility": Rule(OWNER),
         "Viewer.user": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.scopes": Rule(frozenset({ViewerKind.SELF})),
         "Viewer.blockedUsers": Rule(frozenset({ViewerKind.SELF})),
@@ -276,5 +276,9 @@ AUTHORIZATION = Authorization(
             "AcknowledgeErasurePayload",
         }
     ),
+)
+
+AUTHORIZATION = replace(
+    _WHO_MAY, rules={field: _as_declared(field, rule) for field, rule in _WHO_MAY.rules.items()}
 )
 """The table that holds."""

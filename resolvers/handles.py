@@ -66,7 +66,7 @@ async def change_handle(request: Request, wanted: str, control: Control) -> Outc
     viewer_id = request.require_user("Mutation.changeHandle")
 
     async def act(operation: Operation) -> Outcome:
-        handle = unreserved(wanted, "handle")
+        handle = rules.unreserved_handle(wanted, "handle")
 
         async def decide(user: User) -> Mapping[str, Any]:
             if user.handle == handle:
@@ -85,14 +85,6 @@ async def change_handle(request: Request, wanted: str, control: Control) -> Outc
         return await change_user(request, operation, viewer_id, HANDLE_CHANGED, decide)
 
     return await carry_out(request, "changeHandle", control, {"handle": wanted}, act)
-
-
-def unreserved(wanted: str, *path: str) -> str:
-    """A well-formed handle that people may have. Raises: ValidationRefusal, HandleTakenRefusal."""
-    handle = rules.handle(wanted, *path)
-    if handle in rules.RESERVED_HANDLES:
-        raise HandleTakenRefusal(message="The handle is reserved.", path=path)
-    return handle
 
 
 async def claim(request: Request, handle: str, user_id: str, operation: Operation) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from resolvers import rules
 from resolvers.errors import DenialReason, Forbidden, NotAllowedRefusal, ValidationRefusal
+from resolvers.fields import is_told
 from resolvers.households import HOUSEHOLD_LEFT
 from resolvers.lists import Origin, cursor_to, place_of
 from resolvers.mutations import Control, FieldChange, Operation, Outcome, carry_out, change_user
@@ -24,8 +25,6 @@ from store.sealing import DataKey
 UNDONE = "CHANGE_UNDONE"
 TAKEN_BACK = frozenset({PROFILE_CHANGED, UNDONE})
 """The events that `undo_last_change` takes back: they changed nothing but the profile."""
-UNTOLD = frozenset({"absorption"})
-"""Attributes that are about how a change is carried out, and no field of a user."""
 REV = re.compile(r"[0-9]{1,9}")
 STEPS = 200
 """Revisions that are read at once on the way back."""
@@ -219,7 +218,7 @@ def _field_changes(user: User, diff: Diff, key: DataKey | None) -> list[FieldCha
             _shown(name, getattr(earlier, name), key),
             _shown(name, getattr(later, name), key),
         )
-        for name in sorted(fields_of(diff).keys() - UNTOLD)
+        for name in sorted(filter(is_told, fields_of(diff)))
     ]
 
 

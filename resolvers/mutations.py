@@ -1,8 +1,6 @@
 """What every mutation shares: control, outcome, idempotency, dry run, and the guarded change."""
 
 import asyncio
-import hashlib
-import json
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,6 +19,7 @@ from resolvers.errors import (
     Refusals,
     TooSoonRefusal,
 )
+from resolvers.fields import Writer, check_writers, cleaning, is_told
 from resolvers.request import Request
 from resolvers.sealing import opened, sealed
 from store.errors import StoreFault
@@ -197,9 +196,9 @@ def author_of(request: Request) -> Author:
 
 def forecast_of_new(user: User, event: str) -> Forecast:
     """What registering the user would write."""
-    set_by_clients = ("country", "display_name", "handle", "locale", "time_zone")
-    written = (*set_by_clients, "created_at", "rev", "status", "status_changed_at")
-    changes = (FieldChange(name, None, getattr(user, name)) for name in sorted(written))
+    made = {"created_at", "rev", "status", "status_changed_at"}
+    written = sorted({*made, *cleaning(Writer.SERVICE)})
+    changes = (FieldChange(name, None, getattr(user, name)) for name in written)
     return Forecast(tuple(change for change in changes if change.after is not None), (event,))
 
 
@@ -227,6 +226,7 @@ async def _try_to_change(
     values = await decided if isinstance(decided, Awaitable) else decided
     before = opened(user, values, key)
     changed = {name: value for name, value in values.items() if value != before[name]}
+    check_writers(changed, _writers(request, user_id))
     if control.dry_run:
         return Outcome(user.id, forecast=_forecast(user, before, changed, event), user=user)
     if not changed:
@@ -244,6 +244,16 @@ async def _try_to_change(
         key=key,
     )
     return Outcome(user.id, user=afterwards) if afterwards else None
+
+
+def _writers(request: Request, user_id: str) -> frozenset[Writer]:
+    """What the viewer, who passed the rules of the mutation, is to the user who is written."""
+    viewer = request.viewer
+    assert viewer is not None
+    if viewer.is_service:
+        return frozenset({Writer.SERVICE})
+    writer = Writer.OWNER if viewer.user_id == user_id else Writer.MANAGER
+    return frozenset({writer, Writer.STAFF} if viewer.is_staff else {writer})
 
 
 def _over(stored: User, user: User) -> dict[str, Any]:
@@ -264,11 +274,12 @@ async def _carry_out_once(
     assert request.viewer is not None
     viewer = request.viewer
     owner = [viewer.client_id, viewer.user_id, control.idempotency_key]
-    request_hash = _digest([name, control.if_rev, arguments])
     attempts = request.store.idempotency
-    attempt = await attempts.begin(_digest(owner), request_hash, now=now)
+    operation = attempts.digest(owner)
+    request_hash = attempts.digest([name, control.if_rev, arguments])
+    attempt = await attempts.begin(operation, request_hash, now=now)
     if attempt is None:
-        known = await attempts.find(_digest(owner))
+        known = await attempts.find(operation)
         if known is None:  # it expired between the two commands
             return await _carry_out_once(request, name, control, arguments, act, now)
         if known.request_hash != request_hash:
@@ -308,16 +319,13 @@ async def _take_over(request: Request, attempt: Attempt, now: datetime) -> Attem
     return replace(attempt, started_at=now)
 
 
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def _forecast(
     user: User, before: Mapping[str, Any], changed: Mapping[str, Any], event: str
 ) -> Forecast:
     if not changed:
         return Forecast()
-    changes = (FieldChange(name, before[name], value) for name, value in sorted(changed.items()))
+    told = sorted(filter(is_told, changed))
+    changes = (FieldChange(name, before[name], changed[name]) for name in told)
     return Forecast((*changes, FieldChange("rev", user.rev, user.rev + 1)), (event,))
 
 

@@ -1,13 +1,14 @@
 """Profiles: registering a user, and changing what the owner may set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from resolvers import rules
 from resolvers.ages import moved
 from resolvers.errors import Refusal, Refusals
-from resolvers.handles import check_free, claim, unreserved
+from resolvers.fields import Writer, cleaning
+from resolvers.handles import check_free, claim
 from resolvers.mutations import (
     Control,
     Operation,
@@ -18,7 +19,7 @@ from resolvers.mutations import (
     forecast_of_new,
 )
 from resolvers.request import Request
-from store.records import Link, Status, User, new_user
+from store.records import Status, User, new_user
 
 REGISTERED = "USER_REGISTERED"
 PROFILE_CHANGED = "PROFILE_CHANGED"
@@ -51,7 +52,7 @@ async def register_user(
             rev=1,
             status=Status.PENDING if is_pending else Status.ACTIVE,
             created_at=operation.now,
-            **_clean(asdict(wish)),
+            **_clean(asdict(wish), Writer.SERVICE),
         )
         assert user.handle is not None
         if control.dry_run:
@@ -73,7 +74,7 @@ async def update_profile(request: Request, wish: Mapping[str, Any], control: Con
     viewer_id = request.require_user("Mutation.updateProfile")
 
     async def act(operation: Operation) -> Outcome:
-        values = _clean(wish)
+        values = _clean(wish, Writer.OWNER)
         return await change_user(
             request,
             operation,
@@ -93,40 +94,16 @@ def _with_age(user: User, values: Mapping[str, Any], operation: Operation) -> Ma
     return {**values, "age_band": moved(age, user.time_zone, zone, operation.now)}
 
 
-def _clean(wish: Mapping[str, Any]) -> dict[str, Any]:
+def _clean(wish: Mapping[str, Any], writer: Writer) -> dict[str, Any]:
     """The values by their rules. Raises: Refusals, one for each that breaks its rule."""
+    clean = cleaning(writer)
     values: dict[str, Any] = {}
     refusals: list[Refusal] = []
     for name, value in wish.items():
         try:
-            values[name] = RULES[name](value)
+            values[name] = clean[name](value)
         except Refusal as refusal:
             refusals.append(refusal)
     if refusals:
         raise Refusals(refusals)
     return values
-
-
-def _links(links: Sequence[Mapping[str, Any]] | None) -> tuple[Link, ...]:
-    rules.at_most(links or (), rules.LINKS, "links")
-    return tuple(
-        Link(
-            rules.url(link["url"], "links", str(index), "url"),
-            rules.line(link["label"], rules.LINK_LABEL_LENGTH, "links", str(index), "label"),
-        )
-        for index, link in enumerate(links or ())
-    )
-
-
-RULES: Mapping[str, Callable[[Any], Any]] = {
-    "handle": lambda value: unreserved(value, "handle"),
-    "country": lambda value: rules.country(value, "country"),
-    "display_name": lambda value: rules.line(value, rules.DISPLAY_NAME_LENGTH, "displayName"),
-    "bio": lambda value: rules.text(value, rules.BIO_LENGTH, "bio"),
-    "pronouns": lambda value: rules.line(value, rules.PRONOUNS_LENGTH, "pronouns"),
-    "links": _links,
-    "profile_color": lambda value: rules.color(value, "profileColor"),
-    "locale": lambda value: rules.locale(value, "locale"),
-    "time_zone": lambda value: rules.time_zone(value, "timeZone"),
-}
-"""The rule that cleans each value that a client sends."""

@@ -2,15 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from resolvers.errors import ValidationRefusal
+from resolvers.errors import HandleTakenRefusal, ValidationRefusal
 from store.ids import PATTERN as ID
-from store.records import to_stored_precision
+from store.records import Link, to_stored_precision
 
 HANDLE_LENGTH = (3, 30)
 HANDLE = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -67,6 +68,14 @@ def handle(value: str, *path: str) -> str:
     return clean
 
 
+def unreserved_handle(value: str, *path: str) -> str:
+    """A well-formed handle that people may have. Raises: ValidationRefusal, HandleTakenRefusal."""
+    clean = handle(value, *path)
+    if clean in RESERVED_HANDLES:
+        raise HandleTakenRefusal(message="The handle is reserved.", path=path)
+    return clean
+
+
 def line(value: str | None, longest: int, *path: str) -> str | None:
     """One line of visible text, trimmed and NFC; None when nothing is left."""
     clean = text(value, longest, *path)
@@ -108,6 +117,18 @@ def url(value: str, *path: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise refuse(path, "URL_FORMAT", expected)
     return value
+
+
+def links(values: Sequence[Mapping[str, Any]] | None, *path: str) -> tuple[Link, ...]:
+    """The links of a profile, each with an `url` and a `label`."""
+    at_most(values or (), LINKS, *path)
+    return tuple(
+        Link(
+            url(value["url"], *path, str(index), "url"),
+            line(value["label"], LINK_LABEL_LENGTH, *path, str(index), "label"),
+        )
+        for index, value in enumerate(values or ())
+    )
 
 
 def color(value: str | None, *path: str) -> str | None:

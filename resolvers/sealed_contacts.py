@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from resolvers.contact_values import Address, masked
+from resolvers.contact_values import Address
 from resolvers.errors import DenialReason, NotAllowedRefusal, NotFoundRefusal
+from resolvers.fields import masked
 from resolvers.mutations import FieldChange, Operation, Outcome
 from resolvers.request import Request
 from resolvers.rules import refuse
@@ -143,7 +144,7 @@ def _opened(key: DataKey, contact: Contact) -> OpenContact:
         id=contact.id,
         kind=ContactKind(contact.kind),
         value=value,
-        masked=masked(contact.kind, value),
+        masked=masked("contacts", (contact.kind, value)),
         verified_at=contact.verified_at,
         primary=bool(contact.primary),
         pending=address_in(key, contact, contact.pending) if contact.pending else None,

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from store.records import SEALED, User
+from resolvers.fields import is_sealed
+from store.records import User
 from store.sealing import DataKey
 
 
@@ -18,7 +19,7 @@ def opened(user: User, names: Iterable[str], key: DataKey | None) -> dict[str, A
 
 def opened_value(name: str, stored: Any, key: DataKey | None) -> Any:
     """The value of an attribute as it is stored. Raises: SealBroken."""
-    if stored is None or name not in SEALED:
+    if stored is None or not is_sealed(name):
         return stored
     return json.loads(key.open(name, stored)) if key else None
 
@@ -26,6 +27,6 @@ def opened_value(name: str, stored: Any, key: DataKey | None) -> Any:
 def sealed(values: Mapping[str, Any], key: DataKey) -> dict[str, Any]:
     """The values as they are stored; those of sealed attributes have to be JSON's."""
     return {
-        name: key.seal(name, json.dumps(value).encode()) if value and name in SEALED else value
+        name: key.seal(name, json.dumps(value).encode()) if value and is_sealed(name) else value
         for name, value in values.items()
     }

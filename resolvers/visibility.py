@@ -25,6 +25,7 @@ from resolvers.authorization import (
     ViewerKind,
     kind_of,
 )
+from resolvers.fields import PRIVATE
 from resolvers.narrowing import (
     NONE,
     REMEMBERED,
@@ -138,15 +139,6 @@ class AuditedUser(SeenUser):
         """The private part, on the same trail."""
         return self.private_view(self._trail, self._document)
 
-
-PRIVATE_PARTS = frozenset(
-    {
-        *("locale", "time_zone", "created_at", "handle_changed_at", "former_handles"),
-        *("status_changed_at", "status_reason", "status_before", "suspended_until", "erase_at"),
-        *("birth_date", "visibility"),
-    }
-)
-"""The attributes of the record that the private part shows."""
 
 View = Callable[[Document], SeenUser]
 
@@ -471,7 +463,7 @@ def _restricted(
     """The class with what may not be seen taken away."""
     attributes: dict[str, Any] = {"__slots__": ()}
     for name, _ in inspect.getmembers(base, lambda member: isinstance(member, property)):
-        parts = PRIVATE_PARTS if name == "private" else {name}
+        parts = PRIVATE if name == "private" else {name}
         field = _field_of(type_, name)
         if field not in visible:
             attributes[name] = None

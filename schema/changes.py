@@ -9,13 +9,11 @@ import strawberry
 from strawberry import ID, UNSET
 
 from resolvers import changes as resolvers
+from resolvers.fields import shown_as
 from resolvers.visibility import SeenUser
 from schema.mutations import given
 from schema.users import Ask, User
 from schema.values import field_path
-
-SHOWN_AS = {"subscriptions": "tier", "seat": "tier", "grants": "entitlements"}
-"""The fields that show what is kept under other names."""
 
 
 @strawberry.type(description="A revision of a user.")
@@ -35,7 +33,7 @@ class ProfileChange:
     @classmethod
     def of(cls, change: resolvers.ProfileChange) -> Self:
         """The change as its GraphQL type."""
-        paths = sorted({field_path(SHOWN_AS.get(name, name)) for name in change.fields})
+        paths = sorted({field_path(shown_as(name)) for name in change.fields})
         return cls(
             rev=change.rev,
             at=change.at,

@@ -3,7 +3,7 @@
 Source: Apollo Federation subgraph specification, version 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from enum import StrEnum
 from json import dumps
@@ -29,6 +29,7 @@ from graphql import (
 
 from guard import ListSize
 from resolvers.authorization import AUTHORIZATION, Rule, ViewerKind, is_root
+from resolvers.fields import SHOWN, PersonalData
 from schema.costs import LIST_SIZES, WEIGHTS
 
 ROUTER_DIRECTIVES = {"@authenticated", "@requiresScopes", "@cost", "@listSize"}
@@ -47,7 +48,8 @@ class Profile(StrEnum):
 
     `portable` composes everywhere. `router` adds `@authenticated` and `@requiresScopes`, which
     @apollo/gateway refuses, `@cost` and `@listSize`. What they ask is enforced here in both. There
-    is no `@policy`: what depends on the user who is seen, no router can know.
+    is no `@policy`: what depends on the user who is seen, no router can know. Both have a `@tag` on
+    what is personal data.
     """
 
     PORTABLE = "portable"
@@ -57,8 +59,13 @@ class Profile(StrEnum):
 def sdl_of(printed: str, profile: Profile) -> str:
     """A printed schema without the machinery, with the profile's directives."""
     document = visit(parse(printed, no_location=True), _WithoutMachinery())
+    tagging = _WithTags()
+    document = visit(document, tagging)
+    if tagging.is_needed:
+        document = visit(document, _Importing({"@tag"}))
     if profile is Profile.ROUTER:
         document = visit(document, _WithRouterDirectives())
+        document = visit(document, _Importing(ROUTER_DIRECTIVES, ROUTER_VERSION))
     return print_ast(cast(DocumentNode, document)) + "\n"
 
 
@@ -80,6 +87,47 @@ class _WithoutMachinery(Visitor):
     def enter_union_type_definition(self, node: UnionTypeDefinitionNode, *_: Any) -> Any:
         """Drops the union of entities."""
         return REMOVE if node.name.value == "_Entity" else None
+
+
+class _WithTags(Visitor):
+    """Adds the class of personal data, as in `pii-identity`; whether there is any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_needed = False
+        self._type = ""
+
+    def enter_object_type_definition(self, node: ObjectTypeDefinitionNode, *_: Any) -> None:
+        """Remembers whose fields come next."""
+        self._type = node.name.value
+
+    def enter_field_definition(self, node: FieldDefinitionNode, *_: Any) -> Any:
+        """Adds what is declared of the field."""
+        shown = SHOWN.get(f"{self._type}.{node.name.value}")
+        if shown is None or shown.personal is PersonalData.NONE:
+            return None
+        self.is_needed = True
+        return _with(node, [f'@tag(name: "pii-{shown.personal.lower()}")'])
+
+
+class _Importing(Visitor):
+    """Imports directives where the others of federation come from, in a version that has them."""
+
+    def __init__(self, names: Set[str], version: str = VERSION) -> None:
+        super().__init__()
+        self._names = names
+        self._version = version
+
+    def enter_directive(self, node: ConstDirectiveNode, *_: Any) -> Any:
+        """Adds the names to those of the link."""
+        url = print_ast(_argument(node, "url").value) if node.name.value == "link" else ""
+        if "//specs.apollo.dev/federation/" not in url:
+            return None
+        imports = cast(ConstListValueNode, _argument(node, "import").value)
+        names = {cast(StringValueNode, value).value for value in imports.values}
+        quoted = ", ".join(f'"{name}"' for name in sorted(names | self._names))
+        url = url.replace(VERSION, self._version)
+        return _directive(f"@link(url: {url}, import: [{quoted}])")
 
 
 class _WithRouterDirectives(Visitor):
@@ -104,17 +152,6 @@ class _WithRouterDirectives(Visitor):
         if coordinate in LIST_SIZES:
             added.append(_list_size(node, LIST_SIZES[coordinate]))
         return _with(node, added) if added else None
-
-    def enter_directive(self, node: ConstDirectiveNode, *_: Any) -> Any:
-        """Imports the directives where the others of federation come from."""
-        url = print_ast(_argument(node, "url").value) if node.name.value == "link" else ""
-        if "//specs.apollo.dev/federation/" not in url:
-            return None
-        imports = cast(ConstListValueNode, _argument(node, "import").value)
-        names = {cast(StringValueNode, value).value for value in imports.values}
-        quoted = ", ".join(f'"{name}"' for name in sorted(names | ROUTER_DIRECTIVES))
-        url = url.replace(VERSION, ROUTER_VERSION)
-        return _directive(f"@link(url: {url}, import: [{quoted}])")
 
 
 def _access_directives(field: str) -> list[str]:

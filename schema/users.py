@@ -20,6 +20,7 @@ from resolvers.contacts import contacts_of
 from resolvers.entitlements import Entitlement as EntitlementRecord
 from resolvers.entitlements import entitlements_of
 from resolvers.errors import Refusal
+from resolvers.fields import PRIVATE
 from resolvers.follows import Relation, viewer_relation
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
@@ -31,7 +32,7 @@ from resolvers.privacy import ChoiceLevel
 from resolvers.request import Request
 from resolvers.sealed_contacts import OpenContact
 from resolvers.tiers import Standing, standing_of_user, tier_of
-from resolvers.visibility import PRIVATE_PARTS, SeenPrivate, SeenUser
+from resolvers.visibility import SeenPrivate, SeenUser
 from schema.choices import FieldVisibility, Redaction
 from schema.entitlements import Entitlement, SubscriptionStatus
 from schema.enums import AccountStatus, AgeBand, ContactKind, HouseholdRole, SubscriptionTier
@@ -360,7 +361,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "consents": frozenset({"consents"}),
     "contacts": frozenset({"contacts"}),
     "mergedInto": frozenset({"merged_into"}),
-    "private": PRIVATE_PARTS,
+    "private": PRIVATE,
     "tier": frozenset({"tier"}),
     "entitlements": frozenset({"entitlements", "country"}),
 }

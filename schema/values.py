@@ -7,13 +7,13 @@ from typing import Any
 
 from strawberry.utils.str_converters import to_camel_case
 
-from resolvers.visibility import PRIVATE_PARTS
+from resolvers.fields import PRIVATE
 from store.records import Age
 
 
 def field_path(field: str) -> str:
     """Where a record's field is found on User."""
-    return ("private." if field in PRIVATE_PARTS else "") + to_camel_case(field)
+    return ("private." if field in PRIVATE else "") + to_camel_case(field)
 
 
 def json_of(value: Any) -> Any:

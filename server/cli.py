@@ -19,11 +19,13 @@ from pipelines.erasure import erase_again, erase_due
 from pipelines.invalidation import Routers, invalidate_forever
 from pipelines.keys import rewrap_all
 from resolvers.authorization import AUTHORIZATION
+from resolvers.fields import BOOKKEEPING, FIELDS
 from resolvers.namespaces import UnusableNamespaces
 from resolvers.purposes import UnusablePurposes
 from schema.authorization import authorization_page
 from schema.check import compare
 from schema.elements import UnreadableSDL, elements_of
+from schema.personal_data import personal_data_page
 from schema.roots import build_schema
 from schema.sdl import Profile
 from server.app import ENDPOINT, utc_now
@@ -171,6 +173,12 @@ def schema_print(
 def schema_authorization() -> None:
     """Print who may see or ask for what, as the tables of docs/authorization.md."""
     print(authorization_page(AUTHORIZATION), end="")
+
+
+@schema_app.command(name="personal-data")
+def schema_personal_data() -> None:
+    """Print what is kept of a user, as the table of docs/personal-data.md."""
+    print(personal_data_page(FIELDS, BOOKKEEPING), end="")
 
 
 @schema_app.command(name="check")

@@ -151,8 +151,9 @@ class Settings(BaseSettings):
     )
     ledger_key: SecretStr | None = Field(
         None,
-        description="What seals the consent ledger and hides whose an entry is, for ever; 32 to "
-        "512 printable ASCII characters; needed with an issuer of tokens.",
+        description="What seals the consent ledger, hides whose an entry is, and makes the digests "
+        "of requests, for ever; 32 to 512 printable ASCII characters; needed with an issuer of "
+        "tokens.",
     )
 
     token_issuer: str = Field(

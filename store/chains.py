@@ -23,7 +23,7 @@ OPTIONAL = frozenset({"source"})
 
 
 class LedgerKey:
-    """Names subjects without telling who they are, and seals entries; of at least 32 bytes.
+    """Names subjects and requests without telling who and what, and seals entries; of 32 bytes.
 
     What it names and seals is found and checked with the same key alone: it is for ever.
     """
@@ -31,7 +31,7 @@ class LedgerKey:
     def __init__(self, secret: bytes) -> None:
         self._secrets = {
             purpose: hmac.digest(secret, f"usergraph ledger {purpose}".encode(), "sha256")
-            for purpose in ("subject", "receipt", "seal")
+            for purpose in ("subject", "receipt", "seal", "request")
         }
 
     def subject(self, user_id: str) -> str:
@@ -45,6 +45,10 @@ class LedgerKey:
     def seal(self, entry_hash: str) -> str:
         """What proves that somebody with the key wrote the entry."""
         return self._digest("seal", entry_hash)
+
+    def request(self, text: str) -> str:
+        """What tells a request from others, and cannot be found by trying what it may have said."""
+        return self._digest("request", text)
 
     def _digest(self, purpose: str, text: str) -> str:
         return hmac.digest(self._secrets[purpose], text.encode(), "sha256").hex()

@@ -1,11 +1,13 @@
 """Idempotency keys: what was begun under a key, and what came of it, for 48 hours."""
 
+import json
 from datetime import datetime, timedelta
 
 from pymongo import IndexModel
 
+from store.chains import LedgerKey
 from store.driver import Collection, Database
-from store.errors import DuplicateKey
+from store.errors import DuplicateKey, KeyUnavailable
 from store.ids import new_id
 from store.records import Attempt, Document, attempt_from_document
 
@@ -15,12 +17,22 @@ LEASE = timedelta(seconds=30)
 
 
 class Idempotency:
-    """The `idempotency` collection."""
+    """The `idempotency` collection; without a key nothing can be done under an idempotency key."""
 
     indexes = (IndexModel("expiresAt", name="expiresAt", expireAfterSeconds=0),)
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, key: LedgerKey | None) -> None:
         self.collection: Collection = database.collection("idempotency")
+        self._key = key
+
+    def digest(self, value: object) -> str:
+        """The keyed digest of a value in JSON's types, the same in every process.
+
+        Raises: KeyUnavailable.
+        """
+        if self._key is None:
+            raise KeyUnavailable("there is no key for digests of requests")
+        return self._key.request(json.dumps(value, sort_keys=True))
 
     async def begin(self, operation: str, request_hash: str, *, now: datetime) -> Attempt | None:
         """A new attempt; nothing when there is one under this operation already."""

@@ -58,7 +58,7 @@ class Store:
     """Users, what is theirs in other collections, and what changed.
 
     Without `encryption` nothing personal can be sealed or opened, without `ledger_key` no consent
-    recorded.
+    recorded, and nothing done under an idempotency key.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Store:
         self.preferences = Preferences(database)
         self.households = Households(database)
         self.merges = Merges(self.users, self.keys, self.handles, self.follows, self.blocks)
-        self.idempotency = Idempotency(database)
+        self.idempotency = Idempotency(database, ledger_key)
         self.changes = ChangeFeed(database, self.users)
         self.data_requests = DataRequests(database)
         self.history = History(database)

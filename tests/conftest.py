@@ -195,7 +195,12 @@ async def behind_proxy(
     async with proxied(mongodb_uri) as (proxy, uri):
         name = subgraph.store._database.name
         store = Store.connect(
-            uri, name, driver=driver, listeners=[commands], encryption=KEY_ENCRYPTION
+            uri,
+            name,
+            driver=driver,
+            listeners=[commands],
+            encryption=KEY_ENCRYPTION,
+            ledger_key=LEDGER_KEY,
         )
         behind = Subgraph(subgraph.settings, store, subgraph.clock)
         async with behind.http:

@@ -25,12 +25,14 @@ COMMANDS: dict[str, list[str]] = {
     "Query._service": [],
     "Query._entities": ["find", "find"],
     "Query.userByContact": ["find", "find"],
+    "Query.owedErasures": ["find"],
     "Mutation.registerUser": ["insert", "insert"],
     "Mutation.updateProfile": ["find", "find", "update"],
     "Mutation.undoLastChange": ["find"] * 3 + ["update"],
     "Mutation.changeHandle": ["find", "find", "insert", "update"],
     "Mutation.setVisibility": ["find", "find", "update"],
     "Mutation.setBirthDate": ["find", "find", "update"],
+    "Mutation.acknowledgeErasure": ["find"] * 3 + ["update"],
     "Mutation.deactivateAccount": ["find", "find", "update"],
     "Mutation.reactivateAccount": ["find", "find", "update"],
     "Mutation.scheduleErasure": ["find", "find", "update"],
@@ -186,6 +188,7 @@ async def test_queries(scene: Scene) -> None:
     found = '{ userByContact(kind: EMAIL, value: "ada@example.com") { id } }'
     data = await scene.ask("userByContact", "service", found)
     assert data == {"userByContact": {"id": ada}}
+    await scene.ask("owedErasures", "service", "{ owedErasures { edges { cursor } } }")
     assert scene.sent == _rows("Query")
 
 

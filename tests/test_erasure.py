@@ -23,11 +23,12 @@ from store.driver import Collection
 from store.errors import StoreFault
 from store.keys import Keys
 from store.store import Store
-from tests.conftest import KEY_ENCRYPTION
+from tests.conftest import KEY_ENCRYPTION, Commands
 from tests.contacts import added, verified
 from tests.issuer import ec_key, key_set
 from tests.running import environment, usergraph
 from tests.subgraph import Subgraph
+from tests.test_commands import COMMANDS
 
 pytestmark = pytest.mark.one_driver
 
@@ -460,6 +461,18 @@ async def test_a_receipt_that_comes_again_is_refused(subgraph: Subgraph, erased:
     erasure = await subgraph.store.data_requests.by_id(erased)
     assert erasure is not None
     assert [each.subgraph for each in erasure.receipts] == ["likes"]
+
+
+async def test_a_receipt_takes_a_few_commands(
+    subgraph: Subgraph, erased: str, commands: Commands
+) -> None:
+    for name in SUBGRAPHS:
+        commands.taken()
+        await acknowledge(subgraph, name, receipt(KEYS[name], erased, name))
+        is_last = name == SUBGRAPHS[-1]
+        more = ["find", "update"] if is_last else []
+        # The erasure before, afterwards and for the payload, with the tombstone.
+        assert commands.taken() == sorted([*COMMANDS["Mutation.acknowledgeErasure"], *more])
 
 
 async def test_a_receipt_under_a_key_is_taken_once(subgraph: Subgraph, erased: str) -> None:

@@ -49,10 +49,11 @@ def test_the_router_profile_asks_for_what_is_enforced() -> None:
     imports = re.search(r"federation/v2\.9\", import: \[(.+?)\]", sdl, re.DOTALL)
     assert imports is not None
     assert re.findall(r'"(.+?)"', imports[1]) == [
-        *("@authenticated", "@cost", "@key", "@listSize", "@requiresScopes", "@shareable")
+        *("@authenticated", "@cost", "@key", "@listSize", "@requiresScopes", "@shareable"),
+        "@tag",
     ]
     assert "  private: UserPrivate @authenticated\n" in sdl
-    assert "  displayName: String\n" in sdl
+    assert '  displayName: String @tag(name: "pii-identity")\n' in sdl
     asked = '@authenticated @requiresScopes(scopes: [["me:follows:write"]]) @cost(weight: 200)'
     assert asked in sdl
 
@@ -60,9 +61,12 @@ def test_the_router_profile_asks_for_what_is_enforced() -> None:
 def test_the_router_profile_tells_what_operations_cost() -> None:
     sdl = build_schema(Profile.ROUTER).sdl
     page = 'sizedFields: ["edges"], slicingArguments: ["first"], requireOneSlicingArgument: false'
-    assert f"  ): UserConnection @cost(weight: 4) @listSize({page})\n" in sdl
+    assert (
+        f'  ): UserConnection @tag(name: "pii-pseudonymous") @cost(weight: 4) @listSize({page})\n'
+        in sdl
+    )
     size = "@listSize(assumedSize: 3, requireOneSlicingArgument: false)"
-    assert f"  links: [ProfileLink!] {size}\n" in sdl
+    assert f'  links: [ProfileLink!] @tag(name: "pii-identity") {size}\n' in sdl
     assert "type PageInfo @shareable @cost(weight: 0) {" in sdl
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from server.encryption import key_encryption_of
+from server.ledger import ledger_key_of
 from server.settings import Settings
 from store.engine import start_engine
 from store.store import Store
@@ -107,7 +108,12 @@ async def _show(disconnects: int, bodies: int, idle: int) -> None:
         engine = start_engine(Path(folder) / "engine")
         async with proxied(engine.uri) as (proxy, uri):
             settings = Settings(data_dir=Path(folder), max_in_flight_queries=disconnects)
-            store = Store.connect(uri, "crowd", encryption=key_encryption_of(settings))
+            store = Store.connect(
+                uri,
+                "crowd",
+                encryption=key_encryption_of(settings),
+                ledger_key=ledger_key_of(settings),
+            )
             subgraph = Subgraph(settings, store, Clock())
             at_work, left = await leave_midway(proxy, subgraph, disconnects)
             print(f"{disconnects} clients left: {at_work} tasks, {left} of them after 0.5 s")

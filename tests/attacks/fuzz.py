@@ -39,6 +39,7 @@ from server.app import create_app
 from server.encryption import key_encryption_of
 from server.identity import identity_of
 from server.keys import DevelopmentKey
+from server.ledger import ledger_key_of
 from server.settings import Settings
 from server.tokens import KNOWN_SCOPES
 from store.engine import start_engine
@@ -321,7 +322,12 @@ async def attacked(folder: Path) -> Any:
     settings = Settings(data_dir=folder, introspection=False)
     engine = start_engine(folder / "engine")
     try:
-        store = Store.connect(engine.uri, "attacked", encryption=key_encryption_of(settings))
+        store = Store.connect(
+            engine.uri,
+            "attacked",
+            encryption=key_encryption_of(settings),
+            ledger_key=ledger_key_of(settings),
+        )
         await store.ensure_indexes()
         await seed(store, USERS, lambda *_: None)
         key = DevelopmentKey(folder)

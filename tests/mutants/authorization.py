@@ -71,20 +71,20 @@ MUTANTS = [
     Mutant(
         "services see the country without the scope",
         "resolvers/authorization.py",
-        '            OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"}, personal=True\n',
-        "            OWNER | SERVICES, personal=True\n",
+        'Rule(OWNER | SERVICES, {ViewerKind.SERVICE: "users:country:read"})',
+        "Rule(OWNER | SERVICES)",
     ),
     Mutant(
         "the country is not personal",
-        "resolvers/authorization.py",
-        '{ViewerKind.SERVICE: "users:country:read"}, personal=True',
-        '{ViewerKind.SERVICE: "users:country:read"}, personal=False',
+        "resolvers/fields.py",
+        "            PersonalData.PSEUDONYMOUS, writers=BY_SERVICE, clean=rules.country\n",
+        "            PersonalData.NONE, writers=BY_SERVICE, clean=rules.country\n",
     ),
     Mutant(
         "the language is not personal",
-        "resolvers/authorization.py",
-        '"UserPrivate.locale": Rule(OWNER, personal=True)',
-        '"UserPrivate.locale": Rule(OWNER)',
+        "resolvers/fields.py",
+        "PersonalData.PSEUDONYMOUS, writers=BY_OWNER | BY_SERVICE, clean=rules.locale\n",
+        "PersonalData.NONE, writers=BY_OWNER | BY_SERVICE, clean=rules.locale\n",
     ),
     Mutant(
         "people may register users",
