@@ -32,7 +32,7 @@ COMMANDS: dict[str, list[str]] = {
     "Mutation.changeHandle": ["find", "find", "insert", "update"],
     "Mutation.setVisibility": ["find", "find", "update"],
     "Mutation.setBirthDate": ["find", "find", "update"],
-    "Mutation.acknowledgeErasure": ["find"] * 3 + ["update"],
+    "Mutation.acknowledgeErasure": ["find"] * 4 + ["update"],
     "Mutation.deactivateAccount": ["find", "find", "update"],
     "Mutation.reactivateAccount": ["find", "find", "update"],
     "Mutation.scheduleErasure": ["find", "find", "update"],
