@@ -21,6 +21,7 @@ from resolvers.entitlements import Entitlement as EntitlementRecord
 from resolvers.entitlements import entitlements_of
 from resolvers.errors import Refusal
 from resolvers.follows import Relation, viewer_relation
+from resolvers.handles import cooling_handles
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
 from resolvers.households import SeatedMember, SeenHousehold, household_of_viewer
@@ -40,6 +41,7 @@ from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
 from schema.purposes import Consent
 from store.coalescing import Parts
+from store.records import FormerHandle as FormerHandleRecord
 from store.records import Image as ImageRecord
 from store.records import User as UserRecord
 
@@ -121,9 +123,6 @@ class UserPrivate:
     handle_changed_at: datetime | None = strawberry.field(
         description="When the handle was changed last; null when it never was."
     )
-    former_handles: list[FormerHandle] = strawberry.field(
-        description="Handles that still lead here until others may have them."
-    )
     status_changed_at: datetime = strawberry.field(
         description="Since when the account has its status."
     )
@@ -139,6 +138,17 @@ class UserPrivate:
     erase_at: datetime | None = strawberry.field(
         description="When the account is to be erased; null when it is not."
     )
+
+    @strawberry.field(
+        graphql_type=list[FormerHandle],
+        description="Handles that still lead here until others may have them.",
+    )
+    @staticmethod
+    def former_handles(
+        private: strawberry.Parent[SeenPrivate], info: Ask
+    ) -> list[FormerHandleRecord]:
+        """Handles that still lead here."""
+        return cooling_handles(info.context, private)
 
     @strawberry.field(
         graphql_type=ChangeConnection | None,
