@@ -11,8 +11,9 @@ from uuid import uuid4
 
 from pymongo import AsyncMongoClient
 
+from resolvers.viewer import STAFF_SCOPE
 from server.settings import Settings
-from server.tokens import PERSON_SCOPES, STAFF_SCOPE
+from server.tokens import PERSON_SCOPES
 from store.driver import DriverName
 from store.ids import new_id
 from store.records import Document
