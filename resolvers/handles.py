@@ -11,6 +11,7 @@ from resolvers import rules
 from resolvers.errors import HandleTakenRefusal, TooSoonRefusal, ValidationRefusal
 from resolvers.mutations import Control, Operation, Outcome, carry_out, change_user
 from resolvers.request import Request
+from resolvers.visibility import SeenPrivate
 from store.handles import FORMER_HANDLES, cooling_until, is_taken
 from store.records import FormerHandle, User
 
@@ -46,6 +47,11 @@ async def handle_availability(request: Request, wanted: str) -> HandleAvailabili
         return HandleAvailability(handle, HandleState.RESERVED)
     owner = await request.loaders.handle_owner_by_handle.load(handle)
     return HandleAvailability(handle, _state(request, owner))
+
+
+def cooling_handles(request: Request, private: SeenPrivate) -> list[FormerHandle]:
+    """The handles that the user gave up and that still lead to the user."""
+    return [former for former in private.former_handles if former.until > request.now()]
 
 
 async def suggestions(request: Request, handle: str) -> tuple[str, ...]:

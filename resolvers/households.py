@@ -15,7 +15,6 @@ from typing import Any
 from resolvers import rules
 from resolvers.errors import DenialReason
 from resolvers.mutations import (
-    NOT_GONE,
     Control,
     FieldChange,
     Forecast,
@@ -51,7 +50,7 @@ from store.households import (
     seat_in,
 )
 from store.ids import new_id
-from store.records import User, to_stored_precision
+from store.records import Status, User, to_stored_precision
 
 HOUSEHOLD_FOUNDED = "HOUSEHOLD_FOUNDED"
 HOUSEHOLD_JOINED = "HOUSEHOLD_JOINED"
@@ -259,7 +258,7 @@ async def _unseat(request: Request, operation: Operation, user: User, household_
         user.id,
         HOUSEHOLD_LEFT,
         leave,
-        statuses=NOT_GONE,
+        statuses=frozenset(Status),  # who was merged has a seat, and who was erased has none
         path=("userId",),
     )
 

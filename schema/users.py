@@ -22,6 +22,7 @@ from resolvers.entitlements import entitlements_of
 from resolvers.errors import Refusal
 from resolvers.fields import PRIVATE
 from resolvers.follows import Relation, viewer_relation
+from resolvers.handles import cooling_handles
 from resolvers.history import as_of as seen_as_of
 from resolvers.history import history as resolved_history
 from resolvers.households import SeatedMember, SeenHousehold, household_of_viewer
@@ -41,6 +42,7 @@ from schema.namespaces import NamespacePreferences
 from schema.pages import After, First, PageInfo
 from schema.purposes import Consent
 from store.coalescing import Parts
+from store.records import FormerHandle as FormerHandleRecord
 from store.records import Image as ImageRecord
 from store.records import User as UserRecord
 
@@ -122,9 +124,6 @@ class UserPrivate:
     handle_changed_at: datetime | None = strawberry.field(
         description="When the handle was changed last; null when it never was."
     )
-    former_handles: list[FormerHandle] = strawberry.field(
-        description="Handles that still lead here until others may have them."
-    )
     status_changed_at: datetime = strawberry.field(
         description="Since when the account has its status."
     )
@@ -140,6 +139,17 @@ class UserPrivate:
     erase_at: datetime | None = strawberry.field(
         description="When the account is to be erased; null when it is not."
     )
+
+    @strawberry.field(
+        graphql_type=list[FormerHandle],
+        description="Handles that still lead here until others may have them.",
+    )
+    @staticmethod
+    def former_handles(
+        private: strawberry.Parent[SeenPrivate], info: Ask
+    ) -> list[FormerHandleRecord]:
+        """Handles that still lead here."""
+        return cooling_handles(info.context, private)
 
     @strawberry.field(
         graphql_type=ChangeConnection | None,

@@ -27,6 +27,13 @@ CHANGE = """mutation ($input: ChangeHandleInput!) {
 }"""
 BY_HANDLE = "query ($handle: String!) { user(by: {handle: $handle}) { id handle } }"
 
+FORMERS = "{ viewer { user { private { formerHandles { handle } } } } }"
+
+
+def lasting(subgraph: Subgraph, user_id: str) -> str:
+    """A token that outlives a handle that cools down."""
+    return subgraph.token(user_id, lifetime_seconds=86_400 * 60)
+
 
 async def change(subgraph: Subgraph, viewer: str, handle: str, **control: Any) -> Any:
     input = {"handle": handle, "control": control}
@@ -91,6 +98,9 @@ async def test_the_old_handle_still_leads_to_the_user_for_a_while(subgraph: Subg
     subgraph.clock.advance(days=30, seconds=1)
     assert await subgraph.data(BY_HANDLE, handle="ada.berg") == {"user": None}
     assert await state(subgraph, "ada.berg") == "AVAILABLE"
+    assert await subgraph.data(FORMERS, token=lasting(subgraph, ada)) == {
+        "viewer": {"user": {"private": {"formerHandles": []}}}
+    }
     ben = await subgraph.register("ada.berg")
     data = await subgraph.data(BY_HANDLE, handle="ada.berg")
     assert data == {"user": {"id": ben, "handle": "ada.berg"}}
