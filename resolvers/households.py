@@ -223,7 +223,7 @@ async def remove_from_household(request: Request, user_id: str, control: Control
         changes = await edit_household(
             request, viewer_id, lambda known: without_user(known, user_id, user, is_done), control
         )
-        if user is None or user.status not in NOT_GONE:  # a tombstone names its seat for ever
+        if user is None:
             return _with_changes(Outcome(user_id, forecast=_no_forecast(control)), changes)
         outcome = await _unseat(request, operation, user, viewer_id)
         return _with_changes(outcome, changes)

@@ -207,11 +207,12 @@ async def test_the_seat_of_a_member_who_was_merged_is_taken_away(home: Home) -> 
     token = home.subgraph.token(staff, [STAFF_SCOPE])
     data = await home.subgraph.data(merge, token=token, keep=ben, gone=ada)
     assert data == {"mergeUsers": {"errors": []}}
-    changes = [
-        {"field": "household.members", "before": [home.manager, ada], "after": [home.manager]}
-    ]
+    members = {"field": "household.members", "before": [home.manager, ada], "after": [home.manager]}
     planned = await home.do(REMOVE, home.manager, userId=ada, control={"dryRun": True})
-    assert (planned["errors"], planned["dryRun"]) == ([], {"changes": changes, "events": []})
+    assert planned["errors"] == []
+    assert planned["dryRun"]["changes"][0] == members
+    assert [change["field"] for change in planned["dryRun"]["changes"][1:]] == ["seat", "rev"]
+    assert planned["dryRun"]["events"] == ["HOUSEHOLD_LEFT"]
     assert (await home.do(REMOVE, home.manager, userId=ada))["errors"] == []
     assert [row.user_id for row in (await home.stored()).members] == [home.manager]
 
