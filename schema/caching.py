@@ -45,6 +45,7 @@ MAX_AGE_SECONDS: Mapping[str, int] = {
     "Query.searchUsers": 0,
     "Query.handleAvailability": 0,
     "Query.userByContact": 0,
+    "Query.owedErasures": 0,
     "User.id": PROFILE_SECONDS,
     "User.status": PROFILE_SECONDS,
     "User.rev": PROFILE_SECONDS,

@@ -149,8 +149,8 @@ async def ada_and_her_followers(subgraph: Subgraph) -> str:
         ),
         pytest.param(
             "../../schema/schema.graphql",
-            "  after: JSON\n}",
-            "  after: JSON\n  size: Bytes\n}\n\nscalar Bytes\n",
+            "type DryRun {",
+            "scalar Bytes\n\ntype DryRun {\n  size: Bytes",
             "Unknown scalar type Bytes",
             id="a scalar without a type",
         ),

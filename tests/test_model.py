@@ -13,7 +13,7 @@ from tests.model.service import Service, served
 
 pytestmark = pytest.mark.one_driver
 
-PROGRAMS, STEPS = 16, 40
+PROGRAMS, STEPS = 6, 40
 
 
 @pytest.fixture

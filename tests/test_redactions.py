@@ -18,7 +18,8 @@ ENTITY = """query ($r: [_Any!]!) {
 USER_FIELDS = [
     field.removeprefix("User.") for field in AUTHORIZATION.rules if field.startswith("User.")
 ]
-OWNERS = ("country", "ageBand", "private")
+GUARDED = ("consents", "contacts", "tier", "entitlements")
+OWNERS = ("country", "ageBand", "private", *GUARDED)
 FOLLOWS = ("followerCount", "followingCount", "followers", "following")
 PROFILE = (
     *("displayName", "avatar", "bio", "pronouns", "links", "profileColor", "joinedYear"),
@@ -85,7 +86,8 @@ async def test_a_service_is_told_of_scopes(subgraph: Subgraph) -> None:
     ada = await subgraph.register("ada")
     await subgraph.show(ada, BIO="NOBODY", LINKS="FOLLOWERS")
     missing = ("SCOPE_MISSING", True)
-    always = {"viewerRelation": missing, "private": ("OWNER_ONLY", False)}
+    always = dict.fromkeys(["viewerRelation", *GUARDED], missing)
+    always["private"] = ("OWNER_ONLY", False)
     for scopes, more in (
         ([], ["country", "ageBand", "bio", "links"]),
         ([PROFILE_SCOPE], ["country", "ageBand"]),
@@ -106,7 +108,7 @@ async def test_only_who_may_know_the_age_is_told_that_it_hides(subgraph: Subgrap
     always = {"viewerRelation": ("SCOPE_MISSING", True), "private": ("OWNER_ONLY", False)}
     for scopes, reason in ((["users:age:read"], "MINOR"), ([], "SCOPE_MISSING")):
         found = await redactions(subgraph, subgraph.token(None, scopes), ada)
-        lacking = ["country", *(["ageBand"] if not scopes else [])]
+        lacking = ["country", *GUARDED, *(["ageBand"] if not scopes else [])]
         assert found == {
             **always,
             **dict.fromkeys(lacking, ("SCOPE_MISSING", True)),
@@ -117,7 +119,7 @@ async def test_only_who_may_know_the_age_is_told_that_it_hides(subgraph: Subgrap
     assert (found["bio"], found["links"]) == (("SCOPE_MISSING", True), ("MINOR", True))
 
 
-LEFT = {"id", "status", "rev", "redactions"}
+LEFT = {"id", "status", "rev", "mergedInto", "redactions"}
 """What is seen of everybody."""
 
 

@@ -16,7 +16,7 @@ const config: CodegenConfig = {
         importExtension: ".js",
         useTypeImports: true,
         strictScalars: true,
-        scalars: { ID: "string", DateTime: "string", JSON: "unknown" },
+        scalars: { ID: "string", Date: "string", DateTime: "string", JSON: "unknown" },
       },
     },
   },

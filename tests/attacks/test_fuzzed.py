@@ -6,7 +6,7 @@ import pytest
 
 from tests.attacks.fuzz import run
 
-INPUTS = 25_000
+INPUTS = 15_000
 
 
 @pytest.mark.parametrize("seed", [20261122, None])
