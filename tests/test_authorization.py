@@ -44,6 +44,8 @@ from store.records import Status
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 SCHEMA = build_schema()
 PAGE = (Path(__file__).parent.parent / "docs" / "authorization.md").read_text()
 GENERATED = "<!-- Generated: usergraph schema authorization -->\n"
@@ -317,7 +319,6 @@ async def test_an_event_names_no_field_that_is_hidden(subgraph: Subgraph, world:
         assert result.data == {"profileChanged": {"fields": fields}}
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(("status", "kind"), list(product(Status, ViewerKind)))
 def test_of_an_account_that_is_not_active_less_is_seen(status: Status, kind: ViewerKind) -> None:
     scopes = frozenset({"users:country:read"})
@@ -491,7 +492,6 @@ FOR_FOLLOWERS = with_rules(
 )
 
 
-@pytest.mark.one_driver
 def test_followers_see_what_strangers_see_so_far() -> None:
     for scopes in (frozenset[str](), AUTHORIZATION.seen_scopes):
         stranger = AUTHORIZATION.fields_for(ViewerKind.STRANGER, scopes)
@@ -568,7 +568,6 @@ async def test_a_field_of_the_private_part_has_a_rule_of_its_own(
         assert seen.private.bio is None
 
 
-@pytest.mark.one_driver
 def test_a_cell_is_as_the_rule_says() -> None:
     read = frozenset({"users:country:read"})
     assert AUTHORIZATION.allows("User.country", ViewerKind.SERVICE, read)
@@ -602,7 +601,6 @@ def every_field() -> Iterator[str]:
             yield from (f"{name}.{field}" for field in type_.fields)
 
 
-@pytest.mark.one_driver
 def test_every_field_of_the_schema_has_one_rule() -> None:
     check_authorization(SCHEMA.graphql, AUTHORIZATION)
     for field in every_field():
@@ -611,7 +609,6 @@ def test_every_field_of_the_schema_has_one_rule() -> None:
     assert set(AUTHORIZATION.rules) < set(every_field())
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize("field", AUTHORIZATION.rules)
 def test_no_schema_is_built_with_a_field_that_has_no_rule(field: str) -> None:
     rules = {name: rule for name, rule in AUTHORIZATION.rules.items() if name != field}
@@ -623,7 +620,6 @@ def test_no_schema_is_built_with_a_field_that_has_no_rule(field: str) -> None:
 EVERYBODY_BUT_SERVICES = Rule(EVERYBODY - {ViewerKind.SERVICE})
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -663,7 +659,6 @@ def test_a_table_that_cannot_hold_is_refused(table: Authorization, says: str) ->
     assert str(refused.value) == says
 
 
-@pytest.mark.one_driver
 def test_a_new_root_field_needs_a_rule() -> None:
     @strawberry.type
     class Query:
@@ -673,7 +668,6 @@ def test_a_new_root_field_needs_a_rule() -> None:
         check_authorization(strawberry.Schema(Query)._schema, AUTHORIZATION)
 
 
-@pytest.mark.one_driver
 def test_the_schema_is_not_built_when_the_table_is_not_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -682,7 +676,6 @@ def test_the_schema_is_not_built_when_the_table_is_not_whole(
         build_schema.__wrapped__()
 
 
-@pytest.mark.one_driver
 def test_the_page_is_what_the_table_says() -> None:
     """`usergraph schema authorization` prints what comes behind the comment in the page."""
     printed = CliRunner().invoke(app, ["schema", "authorization"])
@@ -691,7 +684,6 @@ def test_the_page_is_what_the_table_says() -> None:
     assert "| `country` |  |  |  |  | yes | with `users:country:read` | yes | yes |" in PAGE
 
 
-@pytest.mark.one_driver
 @pytest.mark.parametrize("kind", ViewerKind)
 def test_every_cell_is_on_the_page(kind: ViewerKind) -> None:
     for field, rule in AUTHORIZATION.rules.items():

@@ -16,6 +16,8 @@ from tests.subgraph import Subgraph
 from tests.test_tiers import as_input
 from tests.websocket import opened
 
+pytestmark = pytest.mark.one_driver
+
 COMMANDS: dict[str, list[str]] = {
     "Query.viewer": ["find"],
     "Query.user": ["find", "find"],

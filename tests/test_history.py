@@ -12,6 +12,8 @@ from store.store import Store
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 HISTORY = """query ($id: ID!, $first: Int = 20, $after: String) {
   user(by: {id: $id}) { private { history(first: $first, after: $after) {
     edges { cursor node { rev kind author authorId clientId changes { field before after } } }
@@ -19,7 +21,7 @@ HISTORY = """query ($id: ID!, $first: Int = 20, $after: String) {
   } } }
 }"""
 PROFILE = """id status rev handle displayName bio pronouns profileColor links { url label }
-  private { locale timeZone formerHandles { handle until } handleChangedAt createdAt }"""
+  private { locale timeZone handleChangedAt createdAt }"""
 AS_OF = f"query ($id: ID!, $at: DateTime) {{ user(by: {{id: $id}}, asOf: $at) {{ {PROFILE} }} }}"
 UNDO = """mutation ($control: MutationControl) { undoLastChange(input: {control: $control}) {
   user { rev bio pronouns links { url label } }

@@ -253,15 +253,18 @@ async def test_a_dry_registration_tells_what_it_would_write(subgraph: Subgraph) 
       handle: "Ada.Berg", displayName: "Ada", control: {dryRun: true}
     }) { user { id } errors { code } dryRun { changes { field before after } events } } }"""
     data = await subgraph.data(mutation, token=subgraph.token(None))
+    now = to_stored_precision(subgraph.clock()).isoformat()
     assert data["registerUser"] == {
         "user": None,
         "errors": [],
         "dryRun": {
             "changes": [
+                {"field": "private.createdAt", "before": None, "after": now},
                 {"field": "displayName", "before": None, "after": "Ada"},
                 {"field": "handle", "before": None, "after": "ada.berg"},
                 {"field": "rev", "before": None, "after": 1},
                 {"field": "status", "before": None, "after": "ACTIVE"},
+                {"field": "private.statusChangedAt", "before": None, "after": now},
             ],
             "events": ["USER_REGISTERED"],
         },

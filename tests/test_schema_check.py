@@ -653,7 +653,7 @@ def test_the_schema_against_itself_is_no_change(profile: Profile) -> None:
     ("before", "after", "severity", "coordinate"),
     [
         (' @key(fields: "handle")', "", "breaking", "User"),
-        ("  followerCount: Int\n", "  followers2: Int\n", "breaking", "User.followerCount"),
+        ("  followerCount: Int ", "  followers2: Int ", "breaking", "User.followerCount"),
         ("  status: AccountStatus!", "  status: AccountStatus", "breaking", "User.status"),
         (
             '  """Merged into another account."""\n  MERGED\n',
