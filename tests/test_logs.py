@@ -272,9 +272,9 @@ async def test_a_request_has_a_line(
 @pytest.mark.parametrize(
     ("method", "path", "said"),
     [
-        ("GET", "/graphql?query=%7Bada%7D", ("GET", "/graphql", 200, "GRAPHQL_VALIDATION_FAILED")),
-        ("ADA", "/graphql", ("OTHER", "/graphql", 405, "METHOD_NOT_ALLOWED")),
-        ("GET", "/ada/berg", ("GET", "other", 404, None)),
+        ("GET", "/graphql?query=%7Boslo%7D", ("GET", "/graphql", 200, "GRAPHQL_VALIDATION_FAILED")),
+        ("OSLO", "/graphql", ("OTHER", "/graphql", 405, "METHOD_NOT_ALLOWED")),
+        ("GET", "/oslo/berg", ("GET", "other", 404, None)),
     ],
 )
 async def test_a_line_quotes_nothing_of_a_request(
@@ -284,7 +284,7 @@ async def test_a_line_quotes_nothing_of_a_request(
     await client.request(method, path)
     [line] = lines()
     assert (line["method"], line["path"], line["status"], line.get("code")) == said
-    assert "ada" not in str(line).lower()
+    assert "oslo" not in str(line).lower()
 
 
 @pytest.mark.parametrize(
