@@ -74,12 +74,7 @@ class ErasureConnection:
     def of(cls, page: resolvers.OwedErasures, after: str | None) -> Self:
         """The page as its GraphQL type."""
         found = zip(page.erasures, page.cursors, strict=True)
-        info = PageInfo(
-            has_next_page=page.has_next_page,
-            has_previous_page=after is not None,
-            start_cursor=page.cursors[0] if page.cursors else None,
-            end_cursor=page.cursors[-1] if page.cursors else None,
-        )
+        info = PageInfo.of(page.cursors, after, has_next_page=page.has_next_page)
         edges = [ErasureEdge(node=Erasure.of(erasure), cursor=cursor) for erasure, cursor in found]
         return cls(edges=edges, page_info=info)
 

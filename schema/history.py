@@ -74,12 +74,8 @@ class ChangeConnection:
     def of(cls, page: resolvers.History, after: str | None) -> Self:
         """The page as its GraphQL type."""
         edges = [ChangeEdge(node=PastChange.of(each), cursor=each.cursor) for each in page.changes]
-        info = PageInfo(
-            has_next_page=page.has_next_page,
-            has_previous_page=after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        )
+        cursors = [edge.cursor for edge in edges]
+        info = PageInfo.of(cursors, after, has_next_page=page.has_next_page)
         return cls(edges=edges, page_info=info)
 
 

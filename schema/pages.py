@@ -1,6 +1,7 @@
 """Pages: what every list takes, and where a page stands in its list."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Self
 
 import strawberry
 
@@ -16,3 +17,13 @@ class PageInfo:
     has_previous_page: bool = strawberry.field(description="Whether the page began at a cursor.")
     start_cursor: str | None = strawberry.field(description="The first cursor of the page.")
     end_cursor: str | None = strawberry.field(description="Give this as `after` for the next page.")
+
+    @classmethod
+    def of(cls, cursors: Sequence[str], after: str | None, *, has_next_page: bool) -> Self:
+        """Where the page with these cursors stands that was asked for behind a cursor."""
+        return cls(
+            has_next_page=has_next_page,
+            has_previous_page=after is not None,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        )
