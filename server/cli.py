@@ -5,15 +5,15 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
 from loaders.loaders import Loaders
-from pipelines.consents import Verification, problem_of_receipt, verify
+from pipelines.consents import problem_of_receipt, verify
 from pipelines.contacts import Reindexed, reindex
 from pipelines.erasure import erase_again, erase_due
 from pipelines.invalidation import Routers, invalidate_forever
@@ -56,6 +56,8 @@ from store.errors import StoreFault
 from store.ids import PATTERN as ID
 from store.sealing import new_key_text, parse_key_texts
 from store.store import Store
+
+Result = TypeVar("Result")
 
 COULD_NOT_COMPARE = 2
 
@@ -239,13 +241,9 @@ def keys_rewrap() -> None:
     """Wrap every data key with the newest key-encryption key, so that older ones may go."""
 
     async def rewrap(store: Store) -> int:
-        try:
-            return await rewrap_all(store, lambda count: print(f"{count} so far", flush=True))
-        finally:
-            await store.close()
+        return await rewrap_all(store, lambda count: print(f"{count} so far", flush=True))
 
-    with _store(_settings()) as open_store:
-        print(f"{asyncio.run(rewrap(open_store()))} data keys were wrapped anew.")
+    print(f"{_run(_settings(), rewrap)} data keys were wrapped anew.")
 
 
 @contacts_app.command("reindex")
@@ -256,16 +254,12 @@ def contacts_reindex() -> None:
     if keys is None:
         _fail("Set USERGRAPH_CONTACT_INDEX_KEYS to the keys of the index: see docs/contacts.md.")
 
-    async def run(store: Store) -> Reindexed:
-        try:
-            return await reindex(
-                store, keys, utc_now, lambda done: print(f"{done.seen} so far", flush=True)
-            )
-        finally:
-            await store.close()
+    async def write(store: Store) -> Reindexed:
+        return await reindex(
+            store, keys, utc_now, lambda done: print(f"{done.seen} so far", flush=True)
+        )
 
-    with _store(settings) as open_store:
-        done = asyncio.run(run(open_store()))
+    done = _run(settings, write)
     print(f"{done.copied} rows were copied, {done.deleted} deleted, {done.left} left.")
 
 
@@ -278,15 +272,7 @@ def consents_verify(
     """Check that no entry of the ledger was changed, added or taken away; exits with 1 if so."""
     settings = _settings()
     user_id = _user_id(settings, user) if user else None
-
-    async def run(store: Store) -> Verification:
-        try:
-            return await verify(store, user_id)
-        finally:
-            await store.close()
-
-    with _store(settings) as open_store:
-        done = asyncio.run(run(open_store()))
+    done = _run(settings, lambda store: verify(store, user_id))
     for problem in done.problems:
         print(problem)
     print(
@@ -303,15 +289,7 @@ def consents_receipt(
     entry_hash: Annotated[str, typer.Argument(metavar="HASH", help="The receipt's hash.")],
 ) -> None:
     """Check that a receipt is good; exits with 1 if not."""
-
-    async def run(store: Store) -> str | None:
-        try:
-            return await problem_of_receipt(store, receipt, entry_hash)
-        finally:
-            await store.close()
-
-    with _store(_settings()) as open_store:
-        problem = asyncio.run(run(open_store()))
+    problem = _run(_settings(), lambda store: problem_of_receipt(store, receipt, entry_hash))
     if problem is not None:
         _fail(f"The receipt proves nothing: {problem}.")
     print("The receipt is good.")
@@ -325,15 +303,11 @@ def archive(
     settings = _settings()
     user_id = _user_id(settings, user)
 
-    async def run(store: Store) -> None:
-        try:
-            async for line in archive_lines(store, user_id, utc_now()):
-                sys.stdout.buffer.write(line)
-        finally:
-            await store.close()
+    async def write(store: Store) -> None:
+        async for line in archive_lines(store, user_id, utc_now()):
+            sys.stdout.buffer.write(line)
 
-    with _store(settings) as open_store:
-        asyncio.run(run(open_store()))
+    _run(settings, write)
 
 
 @erasure_app.command("check")
@@ -358,30 +332,19 @@ def erasure_run() -> None:
     """Erase whoever is due now; a running server does it every minute."""
     settings = _settings()
 
-    async def run(store: Store) -> int:
-        try:
-            await store.ensure_indexes()
-            owed = [holder.subgraph for holder in owing(settings)]
-            return await erase_due(store, utc_now(), owed, proofs_of(settings).certify)
-        finally:
-            await store.close()
+    async def erase(store: Store) -> int:
+        await store.ensure_indexes()
+        owed = [holder.subgraph for holder in owing(settings)]
+        return await erase_due(store, utc_now(), owed, proofs_of(settings).certify)
 
-    with _store(settings) as open_store:
-        print(f"{asyncio.run(run(open_store()))} users were erased.")
+    print(f"{_run(settings, erase)} users were erased.")
 
 
 @erasure_app.command("again")
 def erasure_again() -> None:
     """After a backup was restored: erase again who was erased since it was made."""
-
-    async def run(store: Store) -> int:
-        try:
-            return await erase_again(store, utc_now())
-        finally:
-            await store.close()
-
-    with _store(_settings()) as open_store:
-        print(f"{asyncio.run(run(open_store()))} users were there again and are erased.")
+    count = _run(_settings(), lambda store: erase_again(store, utc_now()))
+    print(f"{count} users were there again and are erased.")
 
 
 @app.command()
@@ -495,6 +458,19 @@ def _store(settings: Settings, *, keep_running: bool = False) -> Iterator[OpenSt
             engine.stop()
 
 
+def _run(settings: Settings, work: Callable[[Store], Awaitable[Result]]) -> Result:
+    """What some work on a store of the settings gives; the store is closed after it."""
+
+    async def run(store: Store) -> Result:
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    with _store(settings) as open_store:
+        return asyncio.run(run(open_store()))
+
+
 async def _invalidate(store: Store, routers: Routers) -> None:
     sending = asyncio.create_task(invalidate_forever(store, routers))
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -527,15 +503,10 @@ def _user_id(settings: Settings, user: str) -> str:
         return user
 
     async def find(store: Store) -> str | None:
-        try:
-            handle = user.removeprefix("@").lower()
-            found = await Loaders(store, utc_now).user_by_handle.load(handle)
-            return found.id if found else None
-        finally:
-            await store.close()
+        found = await Loaders(store, utc_now).user_by_handle.load(user.removeprefix("@").lower())
+        return found.id if found else None
 
-    with _store(settings) as open_store:
-        user_id = asyncio.run(find(open_store()))
+    user_id = _run(settings, find)
     if user_id is None:
         _fail(f"Nobody has the handle {user!r}.")
     return user_id

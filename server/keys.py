@@ -6,9 +6,11 @@ import logging
 import math
 import os
 import ssl
+import tempfile
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from joserfc.jwk import ECKey, JWKRegistry, Key
 from server.addresses import parse_address
 from server.settings import Settings
 from store.ids import new_id
+from store.sealing import new_key_text
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "PS256", "RS256", "EdDSA", "Ed25519")
 """Asymmetric signatures only; which of them holds for a key is written with the key."""
@@ -158,10 +161,8 @@ class DevelopmentKey:
 
     def __init__(self, directory: Path) -> None:
         path = directory / "development-key.json"
-        if not path.exists():
-            write_private(path, _new_key())
         try:
-            self._key = ECKey.import_key(json.loads(path.read_text()))
+            self._key = ECKey.import_key(json.loads(kept_text(path, _new_key)))
             self._key.as_dict(private=True)
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged; delete it to get a new one") from error
@@ -283,12 +284,25 @@ def reason(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
 
 
-def write_private(path: Path, text: str) -> None:
-    """Writes a new file that only its owner can read. Raises: OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+def kept_text(path: Path, make: Callable[[], str]) -> str:
+    """What is in a file that only its owner can read; made first when there is none.
+
+    Of two processes that make it at once both get the same. Raises: OSError, ValueError.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent)  # readable by its owner only
+        with os.fdopen(descriptor, "w") as file:
+            file.write(make())
+        with suppress(FileExistsError):
+            os.link(name, path)
+        os.unlink(name)
+    return path.read_text()
+
+
+def kept_key_text(path: Path) -> str:
+    """A key for sealing or digests as `kept_text`, under a name of its own."""
+    return kept_text(path, lambda: new_key_text(f"d{new_id()[:8]}"))
 
 
 def _members(text: bytes) -> list[dict[str, Any]]:

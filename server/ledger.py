@@ -1,9 +1,8 @@
 """The ledger's key: from the settings or, in development, from DATA_DIR."""
 
 import secrets
-from pathlib import Path
 
-from server.keys import write_private
+from server.keys import kept_text
 from server.settings import PREFIX, Settings
 from store.chains import LedgerKey
 
@@ -19,12 +18,5 @@ def ledger_key_of(settings: Settings) -> LedgerKey:
         return LedgerKey(settings.ledger_key.get_secret_value().encode())
     if settings.has_issuer:
         raise ValueError(NEEDED)
-    return LedgerKey(_development_key(settings.data_dir).encode())
-
-
-def _development_key(directory: Path) -> str:
-    """The key of this data directory, made when there is none."""
-    path = directory / "development-ledger-key.txt"
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32))
-    return path.read_text()
+    path = settings.data_dir / "development-ledger-key.txt"
+    return LedgerKey(kept_text(path, lambda: secrets.token_urlsafe(32)).encode())

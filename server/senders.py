@@ -1,18 +1,16 @@
 """Senders: who takes the messages for contacts, and the keys of their index, by the settings."""
 
 import ssl
-from pathlib import Path
 
 import httpx
 
 from resolvers.senders import Message, NotSent, Sender
 from server.addresses import parse_address
-from server.keys import write_private
+from server.keys import kept_key_text
 from server.mailbox import Mailbox
 from server.settings import Settings
 from store.digests import DigestKeys
-from store.ids import new_id
-from store.sealing import new_key_text, parse_key_texts
+from store.sealing import parse_key_texts
 
 MAILBOX = "mailbox"
 ATTEMPT_SECONDS = 3.0
@@ -70,12 +68,6 @@ def digest_keys_of(settings: Settings) -> DigestKeys | None:
     texts = tuple(secret.get_secret_value() for secret in settings.contact_index_keys)
     if not texts and settings.has_issuer:
         return None
-    return DigestKeys(parse_key_texts(texts or (_development_key(settings.data_dir),)))
-
-
-def _development_key(directory: Path) -> str:
-    """The key of this data directory, made when there is none."""
-    path = directory / "development-contact-index-key.txt"
-    if not path.exists():
-        write_private(path, new_key_text(f"d{new_id()[:8]}"))
-    return path.read_text()
+    if not texts:
+        texts = (kept_key_text(settings.data_dir / "development-contact-index-key.txt"),)
+    return DigestKeys(parse_key_texts(texts))
