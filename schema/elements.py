@@ -109,14 +109,18 @@ def elements_of(sdl: str) -> Elements:
     """
     _refuse_other_formats(sdl)
     try:
-        document = parse(sdl, no_location=True)
-        return _Reader(document).elements
+        return elements_in(parse(sdl, no_location=True))
     except GraphQLSyntaxError as error:
         line = error.locations[0].line if error.locations else 1
         found = error.message.removeprefix("Syntax Error: ").rstrip(".")
         raise UnreadableSDL(f"expected SDL; line {line}: {found}") from None
     except RecursionError:
         raise UnreadableSDL("expected SDL, not something nested this deep") from None
+
+
+def elements_in(document: DocumentNode) -> Elements:
+    """The same of SDL that was parsed, without locations. Raises: UnreadableSDL, RecursionError."""
+    return _Reader(document).elements
 
 
 def named_type(element: Element) -> str:
