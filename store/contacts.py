@@ -68,11 +68,6 @@ class Contacts:
         for digest in digests:
             await self.collection.delete({"_id": digest, "claim": claim})
 
-    async def forget(self, user_id: str) -> None:
-        """Takes every row of a user away. May run twice."""
-        for row in await self.collection.find({"userId": user_id}):
-            await self.release([row["_id"]], row["claim"])
-
     async def copy(self, row: ContactClaim, digest: str, *, now: datetime) -> bool:
         """Writes a row under another digest too; false while somebody else's is there."""
         return await self._take(row._replace(digest=digest, claimed_at=now))

@@ -1,13 +1,10 @@
 """Contacts when something goes wrong: crashes at each command, repeated requests, dry runs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import pytest
 
-from store.driver import Collection
-from store.errors import StoreFault
+from tests.at_rest import crashing
 from tests.conftest import Commands
 from tests.contacts import (
     EMAIL,
@@ -26,8 +23,6 @@ from tests.subgraph import Subgraph
 pytestmark = pytest.mark.one_driver
 
 NEW = "new@example.com"
-COMMANDS = ("insert", "update", "delete", "find", "find_one")
-WRITES = COMMANDS[:3]
 
 
 class Prepared(NamedTuple):
@@ -67,38 +62,6 @@ async def outcome(subgraph: Subgraph, user: str) -> Any:
     rev = (await subgraph.store.users.by_id(user)).rev  # type: ignore[union-attr]
     rows = await subgraph.store.contacts.collection.find({})
     return shown, found, rev, len(rows)
-
-
-class Crash:
-    """Lets one write, counted from 1, be the last command; `is_late` when it still happens."""
-
-    def __init__(self, at: int, is_late: bool) -> None:
-        self.at = at
-        self.is_late = is_late
-        self.writes = 0
-
-    def wrap(self, name: str, command: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
-        async def run(collection: Collection, *args: Any, **options: Any) -> Any:
-            self.writes += name in WRITES
-            is_it = name in WRITES and self.writes == self.at
-            if self.at and (self.writes > self.at or (is_it and not self.is_late)):
-                raise StoreFault("the process is gone")
-            given = await command(collection, *args, **options)
-            if is_it:
-                raise StoreFault("the process is gone")
-            return given
-
-        return run
-
-
-@asynccontextmanager
-async def crashing(at: int, *, is_late: bool = False) -> AsyncIterator[Crash]:
-    """From that write on nothing reaches the database any more."""
-    crash = Crash(at, is_late)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in COMMANDS:
-            patch.setattr(Collection, name, crash.wrap(name, getattr(Collection, name)))
-        yield crash
 
 
 async def carried_out(subgraph: Subgraph, name: str, ready: Prepared) -> Any:
@@ -289,17 +252,3 @@ async def test_what_was_verified_before_the_retry_needs_no_more_codes(
     assert (payload["errors"], payload["isSent"]) == ([], True)
     assert payload["contact"]["id"] == contact["id"]
     assert len(await mailbox(subgraph)) == 1
-
-
-async def test_a_user_can_be_forgotten_alone(subgraph: Subgraph) -> None:
-    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
-    await verified(subgraph, ada)
-    await verified(subgraph, ben, NEW)
-    for _ in range(2):
-        await subgraph.store.contacts.forget(ada)
-        await subgraph.store.verifications.forget(ada)
-    rows = await subgraph.store.contacts.collection.find({})
-    assert [row["userId"] for row in rows] == [ben]
-    rows = await subgraph.store.verifications.collection.find({})
-    assert {row["_id"][:22] for row in rows} == {ben}
-    assert [await lookup(subgraph, value) for value in (EMAIL, NEW)] == [None, ben]

@@ -1,14 +1,12 @@
 """History: every change with author and values, the user as it was, and taking back a change."""
 
-import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from bson import encode
 
 from resolvers.lists import Origin, cursor_to
-from store.store import Store
+from tests.at_rest import at_rest
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
@@ -40,15 +38,6 @@ async def past(subgraph: Subgraph, token: str, user_id: str, **page: Any) -> lis
 async def staff(subgraph: Subgraph) -> str:
     """The token of somebody else, who is staff."""
     return subgraph.token(await subgraph.register("staff.one"), ["users:staff"])
-
-
-async def everything(store: Store) -> bytes:
-    """All that rests in the database."""
-    found = b""
-    for part in store._parts():
-        for document in await part.collection.find({}):
-            found += encode(document)
-    return found
 
 
 async def test_a_change_is_kept_with_its_author_and_its_values(subgraph: Subgraph) -> None:
@@ -130,10 +119,10 @@ async def test_a_made_up_cursor_is_refused(subgraph: Subgraph, place: str) -> No
 async def test_what_was_changed_rests_nowhere_in_plain_text(subgraph: Subgraph) -> None:
     ada = await subgraph.register("ada.berg")
     await subgraph.update(ada, "a-canary-of-a-bio")
-    assert b"a-canary-of-a-bio" in await everything(subgraph.store)
+    assert b"a-canary-of-a-bio" in b"".join((await at_rest(subgraph.store)).values())
     for rev in range(40):
         await subgraph.update(ada, str(rev))
-    assert b"a-canary-of-a-bio" not in await everything(subgraph.store)
+    assert b"a-canary-of-a-bio" not in b"".join((await at_rest(subgraph.store)).values())
     [*_, first] = await past(subgraph, subgraph.token(ada), ada, first=41)
     assert first["changes"] == [{"field": "bio", "before": None, "after": "a-canary-of-a-bio"}]
 
@@ -150,44 +139,6 @@ async def test_without_the_key_nothing_is_left_of_the_values(subgraph: Subgraph)
 
 def _iso(subgraph: Subgraph, seconds: float) -> str:
     return (subgraph.clock() + timedelta(seconds=seconds)).isoformat()
-
-
-async def test_looking_back_equals_what_was_seen_then(subgraph: Subgraph) -> None:
-    dice = random.Random(20261123)
-    ada = await subgraph.register("ada.berg", displayName="Ada", locale="sv-SE")
-    token, began = await staff(subgraph), subgraph.clock()
-    seen: list[tuple[datetime, Any]] = []
-    for number in range(100):
-        subgraph.clock.advance(seconds=dice.uniform(0.01, 100_000))
-        await _change_somehow(subgraph, dice, ada, number)
-        now = await subgraph.data(AS_OF, token=token, id=ada, at=None)
-        seen.append((subgraph.clock(), now["user"]))
-    ended = subgraph.clock()
-    for _ in range(400):
-        at = began + (ended - began) * dice.random()
-        expected = next((user for moment, user in reversed(seen) if moment <= at), None)
-        answer = await subgraph.data(AS_OF, token=token, id=ada, at=at.isoformat())
-        if expected is not None:
-            assert answer["user"] == expected
-        else:
-            assert answer["user"]["rev"] == 1
-
-
-async def _change_somehow(subgraph: Subgraph, dice: random.Random, user: str, number: int) -> None:
-    if dice.random() < 0.1:
-        await subgraph.data(RENAME, user, handle=f"ada.berg.{number}")
-        return
-    choices: dict[str, list[Any]] = {
-        "displayName": [None, "Ada", "Ada Berg", "A" * 50],
-        "pronouns": [None, "she/her", "they"],
-        "profileColor": [None, "#1db954", "#000000"],
-        "links": [None, [], [{"url": "https://a.example/", "label": "A"}]],
-        "locale": [None, "sv-SE", "en"],
-        "timeZone": [None, "Europe/Stockholm", "Asia/Tokyo"],
-    }
-    chosen = dice.sample(sorted(choices), dice.randrange(4))
-    values = {name: dice.choice(choices[name]) for name in chosen}
-    await subgraph.update(user, f"bio {dice.randrange(3)}", **values)
 
 
 async def test_looking_back_is_for_staff(subgraph: Subgraph, commands: Commands) -> None:
