@@ -64,20 +64,20 @@ def allows(user: User, purpose: Purpose, now: datetime) -> bool:
 
 
 def consents_of(
-    request: Request, answers: Sequence[Consent], names: Sequence[str] | None = None
+    request: Request, user: User, names: Sequence[str] | None = None
 ) -> list[PurposeConsent]:
-    """Where a user with these answers stands towards the purposes of these names, or all.
+    """Where a user stands towards the purposes of these names, or all.
 
     Raises: ValidationRefusal for a name that is not registered.
     """
-    now, purposes = request.now(), request.policy.purposes
+    now, purposes = user.moment(request.now()), request.policy.purposes
     rules.at_most(names or (), rules.IDS, "purposes")
     wanted = (
         [one for one in purposes.values() if one.current(now)]
         if names is None
         else [_known(purposes, name, now, "purposes", str(at)) for at, name in enumerate(names)]
     )
-    return [_consent(purpose, answers, now) for purpose in wanted]
+    return [_consent(purpose, user.consents, now) for purpose in wanted]
 
 
 async def recorded(request: Request, outcome: Outcome) -> PurposeConsent | None:

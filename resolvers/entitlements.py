@@ -60,9 +60,9 @@ async def entitlements_of(request: Request, user: SeenUser) -> list[Entitlement]
     holding: Holding | None = user.entitlements
     if holding is None:
         return None
-    own, shared = await standings_of(request, user.id, holding)
-    now = request.now()
-    return resolve(request.policy.catalogue.at(now), holding, own, shared, now)
+    at = user.moment(request.now())
+    own, shared = await standings_of(request, user.id, holding, at)
+    return resolve(request.policy.catalogue.at(at), holding, own, shared, at)
 
 
 def resolve(

@@ -51,7 +51,8 @@ async def handle_availability(request: Request, wanted: str) -> HandleAvailabili
 
 def cooling_handles(request: Request, private: SeenPrivate) -> list[FormerHandle]:
     """The handles that the user gave up and that still lead to the user."""
-    return [former for former in private.former_handles if former.until > request.now()]
+    at = private.moment(request.now())
+    return [former for former in private.former_handles if former.until > at]
 
 
 async def suggestions(request: Request, handle: str) -> tuple[str, ...]:

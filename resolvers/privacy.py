@@ -29,7 +29,7 @@ class ChoiceLevel(NamedTuple):
 
 def visibility_of(request: Request, private: SeenPrivate) -> list[ChoiceLevel]:
     """All that a user may choose, in the order of `Choice`."""
-    chosen, band = private.visibility, band_at(private.age(), request.now())
+    chosen, band = private.visibility, band_at(private.age(), private.moment(request.now()))
     return [
         ChoiceLevel(choice, level_of(choice, chosen, band), *GATES[band][choice])
         for choice in Choice
@@ -38,7 +38,9 @@ def visibility_of(request: Request, private: SeenPrivate) -> list[ChoiceLevel]:
 
 def age_band(request: Request, user: SeenUser) -> AgeBand | None:
     """How old the user is by now; nothing when the viewer may not know."""
-    return band_at(user.age_band, request.now()) if user.sees("User.ageBand") else None
+    if not user.sees("User.ageBand"):
+        return None
+    return band_at(user.age_band, user.moment(request.now()))
 
 
 async def birth_date(request: Request, private: SeenPrivate) -> date | None:

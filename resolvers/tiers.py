@@ -51,30 +51,29 @@ async def tier_of(request: Request, user: SeenUser) -> Tier | None:
     holding: Holding | None = user.tier
     if holding is None:
         return None
-    return (await standing_of(request, user.id, holding)).tier
+    return (await standing_of(request, user.id, holding, user.moment(request.now()))).tier
 
 
-async def standing_of(request: Request, user_id: str, holding: Holding) -> Standing:
+async def standing_of(request: Request, user_id: str, holding: Holding, at: datetime) -> Standing:
     """The best of what the user and the user's household have.
 
     Two commands at most for all who ask at once, none for users without a household.
     """
-    own, shared = await standings_of(request, user_id, holding)
+    own, shared = await standings_of(request, user_id, holding, at)
     return shared if shared is not None and _worth(shared) > _worth(own) else own
 
 
 async def standing_of_user(request: Request, user_id: str) -> Standing | None:
     """The same for a user whom the viewer may ask about; nothing when there is none."""
     user = await request.loaders.user_by_id.load(user_id)
-    return await standing_of(request, user_id, user.tier) if user else None
+    return await standing_of(request, user_id, user.tier, request.now()) if user else None
 
 
 async def standings_of(
-    request: Request, user_id: str, holding: Holding
+    request: Request, user_id: str, holding: Holding, at: datetime
 ) -> tuple[Standing, Standing | None]:
-    """What the user has alone, and what the user's household shares."""
-    now = request.now()
-    own = standing(holding.subscriptions, now)
+    """What the user has alone, and what the user's household, as it is now, shares."""
+    own = standing(holding.subscriptions, at)
     if holding.seat is None or holding.seat == own_seat(user_id):
         return own, None
     household_id = holding.seat.partition(".")[0]
@@ -82,7 +81,7 @@ async def standings_of(
         request.loaders.household_by_id.load(household_id),
         request.loaders.user_by_id.load(household_id),
     )
-    return own, shared_standing(user_id, holding.seat, household, manager, now)
+    return own, shared_standing(user_id, holding.seat, household, manager, at)
 
 
 def standing(subscriptions: Iterable[Subscription], now: datetime) -> Standing:

@@ -342,13 +342,15 @@ class SeenUsers:
         now = self._now()
 
         def narrowed(user: User) -> SeenUser:
-            current = user.as_of(user.at("seenAt") or now)
-            narrowing = narrowing_of(current, now)
+            at = user.moment(now)
+            current = user.as_of(at)
+            narrowing = narrowing_of(current, at)
             view = _narrowed_view_of(looker, current.status, narrowing, is_audited)
             return noted(view)(current.stored())
 
         def suspended(document: Document) -> SeenUser:
-            current = User(document).as_of(document.get("seenAt", now))
+            user = User(document)
+            current = user.as_of(user.moment(now))
             return noted(views[current.status.value])(current.stored())
 
         def noted(view: Callable[..., SeenUser]) -> View:

@@ -305,7 +305,7 @@ class User:
         """Where the user stands towards purposes."""
         if not user.sees("User.consents"):
             return None
-        found = consents_of(info.context, user.consents, purposes)
+        found = consents_of(info.context, user, purposes)
         return list(map(Consent.of, found))
 
     @strawberry.field(
@@ -495,7 +495,7 @@ class Viewer:
     @strawberry.field(description="Where the viewer stands towards each purpose there is.")
     def consents(self, info: Ask) -> list[Consent]:
         """Where the viewer stands towards each purpose there is."""
-        return list(map(Consent.of, consents_of(info.context, self.user.consents)))
+        return list(map(Consent.of, consents_of(info.context, self.user)))
 
     @strawberry.field(
         graphql_type=list[NamespacePreferences],

@@ -282,6 +282,11 @@ class User:
         """The same user, who is to be seen as of that moment and not as of now."""
         return User({**self._document, "seenAt": at})
 
+    def moment(self, now: datetime) -> datetime:
+        """As of when the user is to be seen: now, unless somebody looks back."""
+        at: datetime = self._document.get("seenAt", now)
+        return at
+
     def changed(self, rev: int, values: Mapping[str, Any]) -> "User":
         """The user at a later revision, which differs by these values of its attributes.
 

@@ -80,9 +80,9 @@ async def random_trials(
 async def _try(world: World, wish: Wish) -> int:
     """What came of it, as the dry run said."""
     before, sees_counts = world.rows, await _sees_counts(world, wish)
-    dry = await _sent(world, wish, dry_run=True)
+    dry = await sent(world, wish, dry_run=True)
     _equal("a dry run changes nothing", _written(before, await world.look()), [])
-    real = await _sent(world, wish)
+    real = await sent(world, wish)
     after = await world.look()
     about = wish.about or (real.get("user") or {}).get("id")
     diff = await diff_of(world, wish, about, before, after)
@@ -108,7 +108,7 @@ async def _try(world: World, wish: Wish) -> int:
     return CHANGED if changes else UNCHANGED
 
 
-async def _sent(world: World, wish: Wish, *, dry_run: bool = False) -> Any:
+async def sent(world: World, wish: Wish, *, dry_run: bool = False) -> Any:
     """The payload, or the errors of an answer without one."""
     type_ = f"{wish.name[0].upper()}{wish.name[1:]}Input"
     more = "token" if wish.name == "inviteToHousehold" else ""

@@ -1,6 +1,6 @@
 """Wishes: a random input for each mutation of the schema, mostly one that can be fulfilled."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -77,9 +77,9 @@ Made = tuple[str, str | None, dict[str, Any]]
 """Who wishes it, whom it is about, and the input."""
 
 
-async def random_wish(world: World) -> Wish:
-    """Any mutation, those that need others more often; new users while there are few."""
-    names = sorted(WISHES) if len(world.users()) >= USERS else ["registerUser"]
+async def random_wish(world: World, among: Sequence[str] = ()) -> Wish:
+    """One of these mutations, or any, those that need others more often; users while few."""
+    names = (among or sorted(WISHES)) if len(world.users()) >= USERS else ["registerUser"]
     [name] = world.dice.choices(names, [WEIGHTS.get(name, 2) for name in names])
     making = WISHES[name](world)
     who, about, input = await making if isinstance(making, Awaitable) else making
