@@ -442,6 +442,7 @@ def test_no_level_of_the_log_silences_it(subgraph: Subgraph, store: Store) -> No
     assert lines.isEnabledFor(logging.INFO)
 
 
+@pytest.mark.one_driver
 def test_a_file_that_cannot_be_written_refuses_the_start(
     subgraph: Subgraph, store: Store, tmp_path: Path
 ) -> None:

@@ -225,6 +225,7 @@ async def test_counts_tell_nothing_and_a_deleted_user_does(
     assert router.told == ["*", f"user:{ben}"]
 
 
+@pytest.mark.one_driver
 async def test_a_thousand_changes_of_ten_users_are_few_tags(
     tagged: Subgraph, router: Router, url: str
 ) -> None:
@@ -446,6 +447,7 @@ def env(
     )
 
 
+@pytest.mark.one_driver
 async def test_what_a_killed_sender_had_not_told_is_told_by_the_next(
     tagged: Subgraph, router: Router, env: dict[str, str], tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ async def test_every_revision_arrives_once_with_and_without_change_streams(
     await subgraph.until_unwatched()
 
 
+@pytest.mark.one_driver
 async def test_a_reader_that_does_not_read_holds_nothing_up_and_misses_nothing(
     subgraph: Subgraph, address: str, elsewhere: Store, commands: Commands
 ) -> None:
