@@ -7,14 +7,17 @@ from enum import StrEnum
 from typing import Any
 
 from resolvers import rules
+from resolvers.accounts import LIVING
 from resolvers.errors import ValidationRefusal
-from resolvers.mutations import Control, Operation, Outcome, carry_out, change_user
+from resolvers.mutations import ONLY_ACTIVE, Control, Operation, Outcome, carry_out, change_user
 from resolvers.purposes import PolicyVersion, Purpose, Purposes
 from resolvers.request import Request
-from store.records import Consent, Document, User
+from store.records import Consent, Document, Status, User
 
 CONSENT_RECORDED = "CONSENT_RECORDED"
 SOURCE_LENGTH = 200
+WITHDRAWING = LIVING | {Status.ERASURE_SCHEDULED}
+"""Whose word against a purpose is taken: whoever may have agreed to it (GDPR, article 7(3))."""
 
 
 class ConsentState(StrEnum):
@@ -136,7 +139,10 @@ async def _record(request: Request, operation: Operation, user_id: str, answer: 
         head = {"seq": entry["seq"], "hash": entry["hash"]}
         return {"consents": consents, "consent_head": head, "consent_due": entry}
 
-    outcome = await change_user(request, operation, user_id, CONSENT_RECORDED, decide)
+    statuses = ONLY_ACTIVE if answer.granted else WITHDRAWING
+    outcome = await change_user(
+        request, operation, user_id, CONSENT_RECORDED, decide, statuses=statuses
+    )
     due = outcome.user.consent_due if outcome.user else None
     if due is not None and not operation.control.dry_run:
         await ledger.carry_through(user_id, due)

@@ -14,6 +14,7 @@ from resolvers.purposes import UnusablePurposes, months_later, read_purposes, sh
 from resolvers.viewer import STAFF_SCOPE
 from server.settings import Settings
 from store.ids import new_id
+from store.records import Status
 from tests.conftest import LEDGER_KEY, Commands
 from tests.subgraph import Clock, Subgraph
 
@@ -163,6 +164,23 @@ async def test_what_was_granted_can_be_withdrawn_and_what_was_not_is_denied(
     assert [(entry["seq"], entry["state"]) for entry in await entries(subgraph)] == [
         *((1, "DENIED"), (2, "GRANTED"), (3, "WITHDRAWN"), (4, "GRANTED")),
     ]
+
+
+@pytest.mark.parametrize("status", Status)
+async def test_who_is_not_active_may_withdraw_and_not_agree(
+    subgraph: Subgraph, status: Status
+) -> None:
+    ada = await subgraph.register("ada.berg")
+    await record(subgraph, ada)
+    await subgraph.set_status(ada, status.value)
+    is_active, is_gone = status is Status.ACTIVE, status in (Status.ERASED, Status.MERGED)
+    for granted, is_taken in ((False, not is_gone), (True, is_active)):
+        errors = (await record(subgraph, ada, granted))["errors"]
+        assert [error["reason"] for error in errors] == ([] if is_taken else ["ACCOUNT_STATUS"])
+    kept = await subgraph.store.users.by_id(ada)
+    assert kept is not None
+    [answer] = kept.consents
+    assert answer.state == ("GRANTED" if is_active or is_gone else "WITHDRAWN")
 
 
 @pytest.mark.parametrize("granted", [True, False])

@@ -8,6 +8,7 @@ import pytest
 
 from store.driver import DriverName
 from tests.model.machine import Machine
+from tests.model.people import ERASED
 from tests.model.running import run
 from tests.model.service import Service, served
 
@@ -40,6 +41,30 @@ def test_a_handle_that_has_cooled_down_is_not_told_any_more(service: Service) ->
     state.everybody_sees_what_the_model_says()
     state.wait("a month")
     state.everybody_sees_what_the_model_says()
+
+
+def test_who_is_erased_leaves_seats_follows_and_addresses_to_others(service: Service) -> None:
+    state = Machine(service)
+    state.begin()
+    state.register(handle=2, pending=False)
+    bill = {"sequence": 1, "kind": "STARTED", "tier": "PREMIUM_DUO", "duration": "a month"}
+    state.bill(whom=0, dry=False, **bill)
+    state.invite(who=0, dry=False)
+    state.accept(who=1, which=0, dry=False)
+    state.follow(who=0, whom=1, dry=False)
+    state.block(who=2, whom=1, dry=False)
+    state.add_contact(who=1, address=0, dry=False)
+    state.verify(who=1, contact=0, guess=False)
+    for who in (1, 0):
+        state.change_account(who=who, mutation="scheduleErasure", dry=False)
+        state.erase()
+        state.everybody_sees_what_the_model_says()
+        assert state.platform.people[who].status == ERASED
+        state.bill(whom=0, dry=False, **{**bill, "sequence": 2})
+        state.invite(who=0, dry=False)
+        state.accept(who=2, which=0, dry=False)
+        state.add_contact(who=2, address=0, dry=False)
+        state.everybody_sees_what_the_model_says()
 
 
 def test_the_seat_of_a_member_who_was_merged_can_be_taken_away(service: Service) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.model.people import (
+    ERASED,
     MERGED,
     Event,
     Household,
@@ -27,7 +28,7 @@ Standing = tuple[str, str | None, datetime | None]
 
 def bill(person: Person, event: Event) -> None:
     """Takes in what billing says; the highest sequence counts."""
-    if person.status == MERGED:
+    if person.status in (MERGED, ERASED):
         raise denied("ACCOUNT_STATUS", "userId")
     if person.event is None or event.sequence > person.event.sequence:
         person.event = event
@@ -119,6 +120,16 @@ def remove(person: Person, other: Person | None) -> None:
         raise Refused("NOT_FOUND", "userId")
     home.members.remove(other)
     other.household = None
+
+
+def forget(person: Person) -> None:
+    """Takes the seat of somebody who is erased away, and all seats with that of the manager."""
+    home = person.household
+    for member in list(home.members) if home else []:
+        if home and person in (member, home.manager):
+            member.household = None
+    if home is not None:
+        home.members.remove(person)
 
 
 def open_invitations(home: Household, now: datetime) -> dict[str, str]:

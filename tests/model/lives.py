@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from tests.model import homes
 from tests.model.people import (
     ACTIVE,
     COOLDOWN,
     DEACTIVATED,
+    ERASED,
     LIVING,
     MERGED,
     PENDING,
@@ -89,6 +91,18 @@ def cancel_erasure(platform: Platform, person: Person) -> None:
     person.status, person.status_before, person.erase_at = person.status_before, None, None
     if person.status == SUSPENDED:
         platform.end_suspension(person)
+
+
+def erase_due(platform: Platform) -> None:
+    """Forgets those whose time has come, so that nothing is left but that they were there."""
+    for person in platform.people:
+        if person.status == SCHEDULED and person.erase_at and person.erase_at <= platform.now:
+            homes.forget(person)
+            platform.follows, platform.blocks = (
+                {pair: at for pair, at in ties.items() if person not in pair}
+                for ties in (platform.follows, platform.blocks)
+            )
+            vars(person).update(vars(Person(person.id, None, ERASED)))
 
 
 def merge(platform: Platform, keep: Person | None, merged: Person | None) -> None:

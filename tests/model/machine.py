@@ -114,6 +114,12 @@ class Machine(RuleBasedStateMachine):
 
         self._do_as(who, mutation, {}, act, dry=dry)
 
+    @rule()
+    def erase(self) -> None:
+        self._advance(lives.ERASURE_DELAY)
+        self.service.erase_due()
+        lives.erase_due(self.platform)
+
     @rule(whom=WHO, dry=DRY)
     def confirm(self, whom: int, dry: bool) -> None:
         place = self._place(whom)

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pymongo import AsyncMongoClient
 
+from pipelines.erasure import erase_due
 from resolvers.viewer import STAFF_SCOPE
 from server.settings import Settings
 from server.tokens import PERSON_SCOPES
@@ -64,6 +65,11 @@ class Service:
         type_ = f"{name[0].upper()}{name[1:]}Input"
         query = f"mutation ($input: {type_}!) {{ it: {name}(input: $input) {{ {made} {ERRORS} }} }}"
         return self.ask(query, token, input=input)["it"]
+
+    def erase_due(self) -> None:
+        """Lets the pipeline forget those whose time has come."""
+        while self._runner.run(erase_due(self._subgraph.store, self.clock())):
+            pass
 
     def code_for(self, value: str) -> str | None:
         """The code in the newest message to an address; nothing when that was a notice."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.model.addresses import owner_of
 from tests.model.homes import open_invitations, seats, standing
-from tests.model.people import ACTIVE, SUSPENDED, Household, Person, Platform
+from tests.model.people import ACTIVE, ERASED, SUSPENDED, Household, Person, Platform
 from tests.model.ties_seen import count, listed, relation
 
 Viewer = Person | None
@@ -97,8 +97,8 @@ def _named(platform: Platform, viewer: Viewer, person: Person | None) -> dict[st
 def _user(platform: Platform, viewer: Viewer, person: Person) -> dict[str, Any] | None:
     if is_hidden(platform, viewer, person):
         return None
-    is_open = person.status == ACTIVE or viewer in (person, None)
-    is_trusted = viewer in (person, None)
+    is_trusted = viewer in (person, None) and person.status != ERASED
+    is_open = person.status == ACTIVE or is_trusted
     return {
         "id": person.id,
         "status": person.status,
@@ -111,7 +111,7 @@ def _user(platform: Platform, viewer: Viewer, person: Person) -> dict[str, Any] 
         "viewerRelation": relation(platform, viewer, person) if is_open and viewer else None,
         "tier": standing(person, platform.now)[0][0] if is_trusted else None,
         "contacts": _contacts(person) if is_trusted else None,
-        "private": _private(platform, person) if viewer is person else None,
+        "private": _private(platform, person) if is_trusted and viewer else None,
     }
 
 
@@ -119,7 +119,7 @@ def _merged_into(platform: Platform, viewer: Viewer, person: Person) -> dict[str
     end = person
     while end.merged_into is not None:
         end = end.merged_into
-    is_open = end.status == ACTIVE or viewer in (end, None)
+    is_open = end.status == ACTIVE or (end.status != ERASED and viewer in (end, None))
     return _named(platform, viewer, end) if is_open and end is not person else None
 
 
