@@ -111,5 +111,6 @@ async def _forget(store: Store, user_id: str, now: datetime) -> None:
     await store.keys.destroy(user_id, now=now)
     await store.follows.forget(user_id, at=now)
     await store.verifications.forget(user_id)
+    await store.households.forget(user_id)
     for collection, owner in store.owned:
         await collection.delete_all({owner: user_id})

@@ -5,9 +5,11 @@ The row alone is a claim, which holds for `LEASE`.
 """
 
 from collections.abc import Awaitable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+
+from pymongo import IndexModel
 
 from store.coalescing import CoalescedReads, Parts
 from store.driver import Collection, Database
@@ -54,7 +56,7 @@ class Household:
 class Households:
     """The `households` collection."""
 
-    indexes = ()
+    indexes = (IndexModel("members.userId", name="members"),)
 
     def __init__(self, database: Database) -> None:
         self.collection: Collection = database.collection("households")
@@ -80,6 +82,13 @@ class Households:
         except DuplicateKey:
             return False
         return True
+
+    async def forget(self, user_id: str) -> None:
+        """Takes the user's row out of every household. May run twice."""
+        while rows := await self.collection.find({"members.userId": user_id}):
+            for household in map(_household, rows):
+                others = tuple(row for row in household.members if row.user_id != user_id)
+                await self.keep(replace(household, members=others))
 
     def reads(self) -> Iterator[CoalescedReads[Any, Any]]:
         """Its coalesced reads."""

@@ -27,6 +27,7 @@ from tests.issuer import ec_key, key_set
 from tests.running import environment, usergraph
 from tests.subgraph import Subgraph
 from tests.test_commands import COMMANDS
+from tests.test_households import Home
 
 pytestmark = pytest.mark.one_driver
 
@@ -106,6 +107,9 @@ async def canary(subgraph: Subgraph) -> str:
         await do(subgraph, user_id, mutation, arguments)
     await subgraph.follow(user_id, friend)
     await subgraph.follow(friend, user_id)
+    home = Home(subgraph, await subgraph.register("manager"), [])
+    await home.pay("PREMIUM_DUO")
+    await home.join(user_id)
     contact = await verified(subgraph, user_id, CANARIES["e-mail"])
     change = f'contactId: "{contact}", value: "{CANARIES["pending e-mail"]}"'
     await do(subgraph, user_id, "changeContact", change)

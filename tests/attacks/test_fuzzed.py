@@ -6,7 +6,7 @@ import pytest
 
 from tests.attacks.fuzz import run
 
-INPUTS = 8_000
+INPUTS = 50_000
 
 
 @pytest.mark.parametrize("seed", [20261122, None])
