@@ -8,6 +8,7 @@ import stat
 import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from server.keys import (
     UnusableKeys,
     address_source,
     file_source,
+    kept_text,
     keys_of,
     parse_keys,
     read_keys,
@@ -40,6 +42,7 @@ from server.keys import (
 from server.logs import only_known
 from server.settings import Settings
 from store.ids import PATTERN as ID
+from store.ids import new_id
 from store.store import Store
 from tests.issuer import NAME, USER, ec_key, encoded, key_set, rsa_key, token
 from tests.listening import listening, until
@@ -578,6 +581,15 @@ def test_a_development_key_is_made_once_and_only_its_owner_can_read_it(tmp_path:
     assert (published["kid"], published["alg"], published["use"]) == (kid, "ES256", "sig")
     assert stat.S_IMODE((folder / "development-key.json").stat().st_mode) == 0o600
     assert DevelopmentKey(folder).public_keys[kid].as_dict(private=False) == published
+
+
+def test_who_begins_at_once_keeps_the_same(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / str(number) / "key"
+        with ThreadPoolExecutor(8) as pool:
+            texts = list(pool.map(lambda _, path=path: kept_text(path, new_id), range(8)))
+        assert len(set(texts)) == 1
+        assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
