@@ -29,7 +29,10 @@ class Entry(NamedTuple):
 
 
 async def archive_of(store: Store, user_id: str) -> AsyncIterator[Entry]:
-    """What is kept of the user; nothing when there is nobody. Raises: StoreFault."""
+    """What is kept of the user, then of each account merged into it; nothing of nobody.
+
+    Raises: StoreFault.
+    """
     user = await store.users.by_id(user_id)
     if user is None:
         return
@@ -53,6 +56,9 @@ async def archive_of(store: Store, user_id: str) -> AsyncIterator[Entry]:
             yield Entry(kind, as_json(row))
     for row in await store.consents.chain(user_id):
         yield Entry("consent", as_json(row))
+    for merged in await store.users.merged_into(user_id):
+        async for entry in archive_of(store, merged.id):
+            yield entry
 
 
 def as_json(value: Any) -> Any:
@@ -104,11 +110,20 @@ def _change(user: User, revision: Revision, key: DataKey | None) -> Mapping[str,
         "rev": revision.rev,
         "kind": revision.kind,
         "at": revision.at.isoformat(),
-        "author": revision.author._asdict() if revision.author else None,
+        "author": _author(user, revision),
         "before": _values(user, befores, key),
         "after": _values(user, afters, key),
         "fields": sorted(fields_of(diff)) or list(revision.fields),
     }
+
+
+def _author(user: User, revision: Revision) -> Mapping[str, Any] | None:
+    """Who made a change, as far as that is the user's own; of others only that it was them."""
+    author = revision.author
+    if author is None:
+        return None
+    is_owner = author.user_id == user.id
+    return {"isOwner": is_owner, "client": author.client_id if is_owner else None}
 
 
 def _values(user: User, values: Mapping[str, Any], key: DataKey | None) -> Any:

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from resolvers import rules
-from resolvers.accounts import LIVING
 from resolvers.errors import ValidationRefusal
 from resolvers.mutations import ONLY_ACTIVE, Control, Operation, Outcome, carry_out, change_user
 from resolvers.purposes import PolicyVersion, Purpose, Purposes
@@ -16,7 +15,7 @@ from store.records import Consent, Document, Status, User
 
 CONSENT_RECORDED = "CONSENT_RECORDED"
 SOURCE_LENGTH = 200
-WITHDRAWING = LIVING | {Status.ERASURE_SCHEDULED}
+WITHDRAWING = frozenset(Status) - {Status.ERASED}
 """Whose word against a purpose is taken: whoever may have agreed to it (GDPR, article 7(3))."""
 
 
@@ -80,7 +79,7 @@ def consents_of(
         if names is None
         else [_known(purposes, name, now, "purposes", str(at)) for at, name in enumerate(names)]
     )
-    return [_consent(purpose, user.consents, now) for purpose in wanted]
+    return [_consent(purpose, user.consents or (), now) for purpose in wanted]
 
 
 async def recorded(request: Request, outcome: Outcome) -> PurposeConsent | None:

@@ -19,7 +19,7 @@ from resolvers.sealed_contacts import opened
 from resolvers.sealing import opened_value
 from resolvers.visibility import SeenPrivate, SeenUser
 from store.diffs import Diff, before, fields_of, opened_diff
-from store.records import STANDING, Author, Revision, User
+from store.records import STANDING, Author, Revision, Status, User
 from store.sealing import DataKey
 
 UNDONE = "CHANGE_UNDONE"
@@ -105,7 +105,8 @@ async def as_of(request: Request, find: Find, at: datetime) -> SeenUser | None:
         return None
     request.trail.note("UserPrivate.history", user.id)
     current = await request.store.users.by_id(user.id)
-    if current is None or at < current.created_at:
+    is_erased = current is not None and current.status is Status.ERASED
+    if current is None or (not is_erased and at < current.created_at):
         return None
     [key] = await request.store.keys.by_user_ids([user.id])
     past = await _gone_back(request, current, key, at)

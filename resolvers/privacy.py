@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from resolvers import rules
+from resolvers.accounts import check_staff
 from resolvers.ages import GATES, AgeBand, age_of, band_at, level_of, today
 from resolvers.choices import Choice, Level, stricter
 from resolvers.errors import DenialReason, NotAllowedRefusal, NotFoundRefusal
@@ -72,11 +73,14 @@ async def set_birth_date(
     """Sets the viewer's birth date, once; staff set anybody's, and correct it."""
     viewer_id = request.require_user("Mutation.setBirthDate")
     assert request.viewer is not None
-    is_staff, owner_id = request.viewer.is_staff, user_id or viewer_id
+    owner_id = user_id or viewer_id
+    is_staff = request.viewer.is_staff and owner_id != viewer_id
 
     async def act(operation: Operation) -> Outcome:
         rules.identifier(owner_id, "userId")
-        if owner_id != viewer_id and not is_staff:
+        if is_staff:
+            await check_staff(request, viewer_id)
+        elif owner_id != viewer_id:
             raise NotFoundRefusal(message="There is no such user.", path=("userId",))
 
         async def decide(user: User) -> Mapping[str, Any]:

@@ -128,10 +128,9 @@ class DataRequests:
         return list(map(_erasure, await self.collection.find(where, sort="_id", limit=limit)))
 
     async def erased_ids(self, after: str, limit: int) -> list[str]:
-        """The users who were erased, or are being, by id, behind that id."""
-        rows = await self.collection.find(
-            {"_id": {"$gt": after}}, sort="_id", limit=limit, only=("_id",)
-        )
+        """The users who were erased, by id, behind that id; none who may cancel it still."""
+        where = {"_id": {"$gt": after}, "state": {"$ne": RequestState.ERASING.value}}
+        rows = await self.collection.find(where, sort="_id", limit=limit, only=("_id",))
         return [row["_id"] for row in rows]
 
 

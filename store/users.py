@@ -61,6 +61,7 @@ class Users:
         IndexModel("consents.due.at", name="consents_due", sparse=True),
         IndexModel("status.eraseAt", name="eraseAt", sparse=True),
         IndexModel("absorbs.at", name="absorbs", sparse=True),
+        IndexModel("mergedInto", name="mergedInto", sparse=True),
         IndexModel("privacy.age.teen", name="teen", sparse=True),
         IndexModel("privacy.age.adult", name="adult", sparse=True),
     )
@@ -194,6 +195,11 @@ class Users:
         found = await self.collection.find(
             where, sort="status.eraseAt", limit=limit, without=[COUNTED]
         )
+        return list(map(User, found))
+
+    async def merged_into(self, user_id: str) -> list[User]:
+        """Accounts that were merged into this one, not by way of others."""
+        found = await self.collection.find({"mergedInto": user_id}, without=[COUNTED])
         return list(map(User, found))
 
     async def erase(

@@ -145,6 +145,20 @@ async def test_a_birth_date_is_set_once_and_corrected_by_staff(subgraph: Subgrap
     assert corrected["user"]["private"] == {"birthDate": "1991-05-17"}
 
 
+async def test_staff_are_nobody_with_their_own_and_while_they_are_suspended(
+    subgraph: Subgraph,
+) -> None:
+    ada, zoe = await subgraph.register("ada.berg"), await subgraph.register("zoe.lind")
+    staff = subgraph.token(zoe, [*PERSON_SCOPES, STAFF_SCOPE])
+    assert (await set_birth_date(subgraph, staff, "2012-01-01"))["errors"] == []
+    for own in (None, zoe):
+        [error] = (await set_birth_date(subgraph, staff, "1987-01-01", own))["errors"]
+        assert error["reason"] == "ALREADY_SET"
+    await subgraph.set_status(zoe, "SUSPENDED")
+    [error] = (await set_birth_date(subgraph, staff, "1991-05-17", ada))["errors"]
+    assert error["reason"] == "ACCOUNT_STATUS"
+
+
 async def test_nobody_but_staff_sets_it_for_others(subgraph: Subgraph, commands: Commands) -> None:
     ada, zoe = await subgraph.register("ada"), await subgraph.register("zoe")
     answers = []

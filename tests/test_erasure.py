@@ -18,7 +18,8 @@ from server.certificates import CERTIFICATE, Receipts, proofs_of
 from server.keys import parse_keys
 from server.settings import Settings
 from server.supergraph import UnreadableSupergraph, holders
-from store.errors import StoreFault
+from store.errors import LedgerBroken, StoreFault
+from store.ids import new_id
 from store.keys import Keys
 from tests.at_rest import at_rest, copied, crashing, restore
 from tests.conftest import KEY_ENCRYPTION, Commands
@@ -262,6 +263,128 @@ async def test_a_crash_at_any_write_is_carried_on(subgraph: Subgraph, canary: st
     erasure = await subgraph.store.data_requests.by_id(canary)
     assert erasure is not None
     assert (erasure.state, erasure.owing) == ("AWAITING_RECEIPTS", SUBGRAPHS)
+
+
+async def test_two_who_erase_at_once_keep_the_proof(subgraph: Subgraph) -> None:
+    ids = [await subgraph.register(f"user{number}") for number in range(10)]
+    for user_id in ids:
+        await do(subgraph, user_id, "scheduleErasure")
+    subgraph.clock.advance(days=15)
+    store, now = subgraph.store, subgraph.clock()
+    await asyncio.gather(*(erase_due(store, now, SUBGRAPHS) for _ in range(3)))
+    erasures = [await store.data_requests.by_id(user_id) for user_id in ids]
+    assert [erasure and erasure.state for erasure in erasures] == ["AWAITING_RECEIPTS"] * 10
+
+
+async def test_who_comes_late_carries_on_what_a_crash_left(
+    subgraph: Subgraph, canary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await schedule(subgraph, canary)
+    store, now = subgraph.store, subgraph.clock()
+    due = await store.users.due_for_erasure(now, 10)
+    async with crashing(2, is_late=True):
+        with pytest.raises(StoreFault):
+            await erase_due(store, now, SUBGRAPHS)
+
+    async def listed_before(*_: Any) -> Any:
+        return due
+
+    monkeypatch.setattr(store.users, "due_for_erasure", listed_before)
+    assert await erase_due(store, now, SUBGRAPHS) == 1
+    assert seen_in(await at_rest(store)) == set()
+    assert list(await store.keys.by_user_ids([canary])) == [None]
+    erasure = await store.data_requests.by_id(canary)
+    assert erasure is not None
+    assert erasure.state == "AWAITING_RECEIPTS"
+
+
+async def test_whom_the_account_was_merged_with_goes_too(subgraph: Subgraph, canary: str) -> None:
+    staff = subgraph.token(await subgraph.register("staff.one"), ["users:staff"])
+    kept = [await subgraph.register(f"kept.{number}") for number in range(2)]
+    query = """mutation ($keep: ID!, $merge: ID!) {
+      mergeUsers(input: {keepId: $keep, mergeId: $merge}) { errors { code } } }"""
+    for merge, keep in ((canary, kept[0]), (kept[0], kept[1])):
+        data = await subgraph.data(query, token=staff, keep=keep, merge=merge)
+        assert data == {"mergeUsers": {"errors": []}}
+        subgraph.clock.advance(minutes=1)
+    assert CANARIES["bio"] in json.dumps(await archived(subgraph, kept[1]))
+    await schedule(subgraph, kept[1])
+    assert await erase_due(subgraph.store, subgraph.clock(), SUBGRAPHS) == 1
+    assert seen_in(await at_rest(subgraph.store)) == set()
+    for user_id in (canary, *kept):
+        erasure = await subgraph.store.data_requests.by_id(user_id)
+        assert erasure is not None
+        assert (erasure.state, erasure.owing) == ("AWAITING_RECEIPTS", SUBGRAPHS)
+    query = "query ($ids: [ID!]!) { users(ids: $ids) { status mergedInto { id } } }"
+    tombstone = {"status": "ERASED", "mergedInto": None}
+    assert await subgraph.data(query, ids=[canary, *kept]) == {"users": [tombstone] * 3}
+
+
+async def test_a_broken_ledger_keeps_nobody_else_from_being_erased(
+    subgraph: Subgraph, canary: str
+) -> None:
+    broken = await subgraph.register("broken")
+    consent = 'purpose: "marketing-email", granted: true, policyVersion: "2026-01"'
+    await do(subgraph, broken, "recordConsent", consent)
+    [entry] = await subgraph.store.consents.chain(broken)
+    forged = {"$set": {"consents.due": {**entry, "hash": "0" * 64}}}
+    assert await subgraph.store.users.collection.update({"_id": broken}, forged)
+    await do(subgraph, broken, "scheduleErasure")
+    subgraph.clock.advance(seconds=5)
+    await schedule(subgraph, canary)
+    with pytest.raises(LedgerBroken):
+        await erase_due(subgraph.store, subgraph.clock())
+    statuses = [(await subgraph.store.users.by_id(one)).status for one in (broken, canary)]  # type: ignore[union-attr]
+    assert statuses == ["ERASURE_SCHEDULED", "ERASED"]
+
+
+async def test_who_is_not_there_any_more_is_erased(subgraph: Subgraph) -> None:
+    nobody, store = new_id(), subgraph.store
+    await store.data_requests.begin(nobody, owing=SUBGRAPHS, now=subgraph.clock())
+    assert await erase_due(store, subgraph.clock()) == 1
+    erasure = await store.data_requests.by_id(nobody)
+    assert erasure is not None
+    assert erasure.state == "AWAITING_RECEIPTS"
+
+
+async def test_who_cancelled_in_time_is_not_erased_again(subgraph: Subgraph, canary: str) -> None:
+    await schedule(subgraph, canary)
+    store, now = subgraph.store, subgraph.clock()
+    await store.data_requests.begin(canary, owing=SUBGRAPHS, now=now)
+    await do(subgraph, canary, "cancelErasure")
+    assert await erase_again(store, now) == 0
+    assert await erase_due(store, now) == 0
+    assert await store.data_requests.by_id(canary) is None
+    assert CANARIES["e-mail"] in json.dumps(await archived(subgraph, canary))
+
+
+async def test_nothing_fails_on_a_tombstone(subgraph: Subgraph, canary: str) -> None:
+    before = subgraph.clock()
+    await schedule(subgraph, canary)
+    await erase_due(subgraph.store, subgraph.clock())
+    token = subgraph.token(canary)
+    data = await subgraph.data(
+        "{ viewer { consents { state } entitlements { key } } }", token=token
+    )
+    assert {consent["state"] for consent in data["viewer"]["consents"]} == {"NEVER_ASKED"}
+    staff = subgraph.token(await subgraph.register("staff.one"), ["users:staff"])
+    query = "query ($id: ID!, $at: DateTime!) { user(by: {id: $id}, asOf: $at) { status } }"
+    now = await subgraph.data(query, token=staff, id=canary, at=subgraph.clock().isoformat())
+    assert now == {"user": {"status": "ERASED"}}
+    answer = await subgraph.ask(query, token=staff, id=canary, at=before.isoformat())
+    assert answer["errors"][0]["extensions"]["rule"] == "KEPT"
+
+
+async def test_an_archive_names_nobody_who_acted_for_others(subgraph: Subgraph) -> None:
+    ada, zoe = await subgraph.register("ada.berg"), await subgraph.register("staff.one")
+    suspend = "mutation ($id: ID!) { suspendUser(input: {userId: $id}) { errors { code } } }"
+    await subgraph.update(ada, "mine")
+    await subgraph.data(suspend, token=subgraph.token(zoe, ["users:staff"]), id=ada)
+    lines = await archived(subgraph, ada)
+    changes = [entry["value"] for entry in lines if entry.get("kind") == "change"]
+    told = {change["kind"]: change["author"]["isOwner"] for change in changes}
+    assert told == {"USER_SUSPENDED": False, "PROFILE_CHANGED": True, "USER_REGISTERED": False}
+    assert zoe not in json.dumps(lines)
 
 
 async def test_who_comes_back_with_a_backup_is_erased_again(
