@@ -20,6 +20,13 @@ from resolvers.request import Request
 from resolvers.visibility import SeenUser
 from store.records import Status, User
 
+FIELDS_OF_TIES = {
+    "follower_count": "User.followerCount",
+    "following_count": "User.followingCount",
+    "viewer_relation": "User.viewerRelation",
+}
+"""What shows a viewer that ties changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
@@ -111,7 +118,7 @@ async def other_user(request: Request, viewer_id: str, user_id: str, control: Co
 async def forecast_ties(request: Request, viewer_id: str, target: User, **changed: bool) -> Outcome:
     """What changes on the target when these ties do, named as in `_Ties`; no event is kept.
 
-    Counts that the viewer does not see are left out.
+    What the viewer does not see of the target is left out.
     """
     out, back = (viewer_id, target.id), (target.id, viewer_id)
     follows = await request.store.follows.existing([out, back])
@@ -119,10 +126,12 @@ async def forecast_ties(request: Request, viewer_id: str, target: User, **change
     before = _Ties(out in follows, back in follows, out in blocks)
     now = before.seen_on(target, before)
     then = replace(before, **changed).seen_on(target, before)
-    seen = await request.users.by_id.load(target.id) if target.is_narrowed else None
-    if seen is not None and seen.hides("User.followerCount"):
-        del now["follower_count"], now["following_count"]
-    changes = [FieldChange(name, now[name], then[name]) for name in now if now[name] != then[name]]
+    [seen] = await request.users.seen([target])
+    changes = [
+        FieldChange(name, now[name], then[name])
+        for name in now
+        if now[name] != then[name] and seen is not None and seen.sees(_field_of(name))
+    ]
     return Outcome(target.id, forecast=Forecast(tuple(changes)))
 
 
@@ -138,6 +147,11 @@ def _blocking() -> NotAllowedRefusal:
 
 def _nobody() -> NotFoundRefusal:
     return NotFoundRefusal(message="There is no such user.", path=("userId",))
+
+
+def _field_of(name: str) -> str:
+    """The field, named as in the schema, that shows a part of `_Ties.seen_on`."""
+    return FIELDS_OF_TIES[name.partition(".")[0]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,9 @@ async def accept_household_invitation(request: Request, token: str, control: Con
             async def claim(known: Household) -> Household:
                 return await with_member(request, known, viewer_id, token, seats, operation)
 
-            changes[:] = await edit_household(request, household_id, claim, control)
+            changes[:] = await edit_household(
+                request, household_id, claim, control, is_invited=True
+            )
             return {"seat": seat_in(household_id, invitation_id)}
 
         outcome = await change_user(request, operation, viewer_id, HOUSEHOLD_JOINED, join)
@@ -218,15 +220,18 @@ async def remove_from_household(request: Request, user_id: str, control: Control
             raise denied("That is you; leave instead.", DenialReason.SELF, "userId")
         user = await request.store.users.by_id(user_id)
         is_done = user is not None and operation.id in user.recent_operations
-        if user is not None and not is_done:
-            check_revision(user, control)
-        changes = await edit_household(
-            request, viewer_id, lambda known: without_user(known, user_id, user, is_done), control
-        )
+
+        def unseat(known: Household) -> Household:
+            edited = without_user(known, user_id, user, is_done)
+            if user is not None and not is_done:
+                check_revision(user, control)  # of members alone is it told
+            return edited
+
+        changes = await edit_household(request, viewer_id, unseat, control)
         if user is None:
             return _with_changes(Outcome(user_id, forecast=_no_forecast(control)), changes)
         outcome = await _unseat(request, operation, user, viewer_id)
-        return _with_changes(outcome, changes)
+        return _with_changes(await _as_seen(request, outcome), changes)
 
     return await carry_out(request, "removeFromHousehold", control, {"userId": user_id}, act)
 
@@ -261,6 +266,13 @@ async def _unseat(request: Request, operation: Operation, user: User, household_
         statuses=frozenset(Status),  # who was merged has a seat, and who was erased has none
         path=("userId",),
     )
+
+
+async def _as_seen(request: Request, outcome: Outcome) -> Outcome:
+    """The outcome without what changes on a user who is not there for the viewer."""
+    if outcome.forecast is None or await request.users.by_id.load(outcome.user_id or ""):
+        return outcome
+    return replace(outcome, forecast=replace(outcome.forecast, changes=()))
 
 
 async def _seats_for(

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import replace
 
 from resolvers.errors import DenialReason, NotAllowedRefusal, NotFoundRefusal, TooSoonRefusal
@@ -26,11 +26,12 @@ Edit = Callable[[Household], Household | Awaitable[Household]]
 
 
 async def edit_household(
-    request: Request, household_id: str, edit: Edit, control: Control
+    request: Request, household_id: str, edit: Edit, control: Control, *, is_invited: bool = False
 ) -> list[FieldChange]:
     """Changes a household in one guarded write, deciding anew when others were faster.
 
-    Gives what changed. Raises: TooSoonRefusal.
+    Gives what a dry run tells of it; `is_invited` is for a viewer who does not sit there yet.
+    Raises: TooSoonRefusal.
     """
     for attempt in range(CHANGE_ATTEMPTS):
         if attempt:
@@ -38,8 +39,10 @@ async def edit_household(
         known = await household_now(request, household_id)
         edited = edit(known)
         after = await edited if isinstance(edited, Awaitable) else edited
-        if control.dry_run or after == known or await request.store.households.keep(after):
-            return _differences(known, after)
+        if control.dry_run:
+            return await _differences(request, known, after, is_invited)
+        if after == known or await request.store.households.keep(after):
+            return []
     raise TooSoonRefusal(
         message="Too many others changed this household at the same time; try again.",
         retry_after_seconds=1,
@@ -181,14 +184,32 @@ async def _confirmed(
     )
 
 
-def _differences(before: Household, after: Household) -> list[FieldChange]:
-    """What changed, as a dry run tells it: who sits there, and how many are invited."""
-    seen = [
-        ("household.invitations", len(before.invitations), len(after.invitations)),
-        ("household.members", _ids(before), _ids(after)),
-    ]
-    return [FieldChange(*change) for change in seen if change[1] != change[2]]
+async def _differences(
+    request: Request, before: Household, after: Household, is_invited: bool
+) -> list[FieldChange]:
+    """What changed, as the viewer is told: who sits there; a manager, how many are invited too."""
+    viewer_id = _viewer_id(request)
+    sitting = {row.user_id for row in (*before.members, *after.members)}
+    known = await _known(request, sitting & {viewer_id, before.id} if is_invited else sitting)
+    changes = [FieldChange("household.members", _ids(before, known), _ids(after, known))]
+    if viewer_id == before.id:
+        counts = len(before.invitations), len(after.invitations)
+        changes.insert(0, FieldChange("household.invitations", *counts))
+    return [change for change in changes if change.before != change.after]
 
 
-def _ids(household: Household) -> tuple[str, ...]:
-    return tuple(row.user_id for row in household.members)
+def _viewer_id(request: Request) -> str:
+    assert request.viewer is not None
+    assert request.viewer.user_id is not None
+    return request.viewer.user_id
+
+
+async def _known(request: Request, ids: Set[str]) -> set[str]:
+    """Those of the users who are there for the viewer."""
+    users = await request.users.by_id.load_many(sorted(ids))
+    return {user.id for user in users if user is not None}
+
+
+def _ids(household: Household, known: Set[str]) -> tuple[str | None, ...]:
+    """Who sits there; nothing in the place of somebody whom the viewer does not know."""
+    return tuple(row.user_id if row.user_id in known else None for row in household.members)

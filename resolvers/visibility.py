@@ -109,11 +109,6 @@ class SeenUser(User):
         """Whether the viewer may see the field, named as in the schema."""
         return field in cls.visible
 
-    @classmethod
-    def hides(cls, field: str) -> bool:
-        """Whether the user's choices or age hide the field from the viewer."""
-        return field in cls.hidden
-
 
 class AuditedPrivate(SeenPrivate):
     """The same, on whose personal attributes it is noted that they are read."""

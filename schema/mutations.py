@@ -118,7 +118,9 @@ class PlannedChange:
 class DryRun:
     """What a mutation would do; nothing was written."""
 
-    changes: list[PlannedChange] = strawberry.field(description="Every field that would change.")
+    changes: list[PlannedChange] = strawberry.field(
+        description="Every field that would change, as far as the viewer sees it."
+    )
     events: list[str] = strawberry.field(description="The events that would be kept with the user.")
 
 

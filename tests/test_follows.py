@@ -174,6 +174,33 @@ async def test_a_dry_run_tells_exactly_what_the_real_one_changes(
     } == {name: (was[name], became[name]) for name in was if was[name] != became[name]}
 
 
+@pytest.mark.parametrize("status", ["PENDING", "SUSPENDED", "DEACTIVATED", "ERASURE_SCHEDULED"])
+@pytest.mark.parametrize("mutation", ["unfollow", "block", "unblock"])
+async def test_a_dry_run_tells_nothing_of_an_account_that_is_not_active(
+    subgraph: Subgraph, mutation: str, status: str
+) -> None:
+    ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
+    if mutation == "unblock":
+        await subgraph.block(ada, ben)
+    else:
+        await subgraph.follow(ada, ben)
+        await subgraph.follow(ben, ada)
+    await subgraph.set_status(ben, status)
+    query = f"""mutation ($id: ID!, $dry: Boolean!) {{
+      it: {mutation}(input: {{userId: $id, control: {{dryRun: $dry}}}}) {{
+        user {{ followerCount followingCount viewerRelation {{ isFollowedBy }} }}
+        errors {{ code }} dryRun {{ changes {{ field }} events }}
+      }} }}"""
+    user = {"followerCount": None, "followingCount": None, "viewerRelation": None}
+    told = {"user": user, "errors": [], "dryRun": {"changes": [], "events": []}}
+    assert await subgraph.data(query, ada, id=ben, dry=True) == {"it": told}
+    # Nevertheless it does what it would for everybody else.
+    assert await subgraph.data(query, ada, id=ben, dry=False) == {"it": {**told, "dryRun": None}}
+    assert await subgraph.store.follows.existing([(ada, ben)]) == set()
+    blocks = await subgraph.store.blocks.existing([(ada, ben)])
+    assert blocks == ({(ada, ben)} if mutation == "block" else set())
+
+
 async def test_a_follow_can_insist_on_the_revision_that_was_seen(subgraph: Subgraph) -> None:
     ada, ben = await subgraph.register("ada.berg"), await subgraph.register("ben.ek")
     payload = await follow(subgraph, ada, ben, ifRev=4)

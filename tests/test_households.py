@@ -336,7 +336,7 @@ async def test_a_dry_run_tells_what_happens_and_writes_nothing(home: Home) -> No
     )
     token = await home.invite()
     assert await foreseen(ACCEPT, ada, token=token) == (
-        {"household.invitations": (1, 0), "household.members": ([manager], [manager, ada])},
+        {"household.members": ([manager], [manager, ada])},  # invitations are the manager's
         ["HOUSEHOLD_JOINED"],
     )
     await home.do(ACCEPT, ada, token=token)
@@ -344,6 +344,68 @@ async def test_a_dry_run_tells_what_happens_and_writes_nothing(home: Home) -> No
     assert await foreseen(LEAVE, ada) == (lost, ["HOUSEHOLD_LEFT"])
     assert await foreseen(REMOVE, manager, userId=ada) == (lost, ["HOUSEHOLD_LEFT"])
     assert await home.tiers(ada) == ["DUO"]
+
+
+async def foretold(home: Home, mutation: str, viewer: str, **input: Any) -> list[Any]:
+    """What a dry run tells."""
+    payload = await home.do(mutation, viewer, **input, control={"dryRun": True})
+    assert payload["errors"] == []
+    changes: list[Any] = payload["dryRun"]["changes"]
+    return changes
+
+
+async def members_foretold(home: Home, mutation: str, viewer: str, **input: Any) -> Any:
+    """Who sits in the household, before and after."""
+    changes = await foretold(home, mutation, viewer, **input)
+    told = {one["field"]: (one["before"], one["after"]) for one in changes}
+    assert told.keys() == {"household.members", "seat", "rev"}
+    return told["household.members"]
+
+
+async def test_who_is_only_invited_is_told_how_many_sit_there_and_not_who(home: Home) -> None:
+    manager, [ada, ben, _] = home.manager, home.others
+    await home.pay("PREMIUM_FAMILY", 2, kind="CHANGED")
+    await home.join(ada)
+    token = await home.invite()
+    invited = await members_foretold(home, ACCEPT, ben, token=token)
+    assert invited == ([manager, None], [manager, None, ben])
+    await home.do(ACCEPT, ben, token=token)
+    seated = await members_foretold(home, LEAVE, ben)
+    assert seated == ([manager, ada, ben], [manager, ada])
+
+
+async def test_a_dry_run_names_nobody_who_blocks_the_viewer(home: Home) -> None:
+    manager, [ada, ben, _] = home.manager, home.others
+    await home.pay("PREMIUM_FAMILY", 2, kind="CHANGED")
+    await home.join(ada, ben)
+    await home.subgraph.block(ada, ben)
+    await home.subgraph.block(ada, manager)
+    leaving = await members_foretold(home, LEAVE, ben)
+    assert leaving == ([manager, None, ben], [manager, None])
+    removing = await members_foretold(home, REMOVE, manager, userId=ben)
+    assert removing == ([manager, None, ben], [manager, None])
+    assert await members_foretold(home, LEAVE, ada) == ([manager, ada, ben], [manager, ben])
+
+
+async def test_of_a_member_who_blocks_the_manager_a_dry_run_tells_the_seat_alone(
+    home: Home,
+) -> None:
+    manager, ada = home.manager, home.others[0]
+    await home.join(ada)
+    await home.subgraph.block(ada, manager)
+    members = {"field": "household.members", "before": [manager, None], "after": [manager]}
+    assert await foretold(home, REMOVE, manager, userId=ada) == [members]
+    assert (await home.do(REMOVE, manager, userId=ada))["errors"] == []
+    assert [row.user_id for row in (await home.stored()).members] == [manager]
+
+
+async def test_whether_somebody_exists_is_not_told_by_a_revision(home: Home) -> None:
+    await home.invite()
+    for user_id in (home.others[0], new_id()):
+        payload = await home.do(REMOVE, home.manager, userId=user_id, control={"ifRev": 99})
+        assert [(one["code"], one["path"]) for one in payload["errors"]] == [
+            ("NOT_FOUND", ["userId"])
+        ]
 
 
 async def test_what_members_have_ends_with_the_managers_tier(home: Home) -> None:

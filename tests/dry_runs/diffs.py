@@ -51,7 +51,7 @@ async def diff_of(world: World, wish: Wish, about: str | None, before: Rows, aft
             changes.update(found)
         else:
             others.update(found)
-    changes.update(_changes_of_households(before, after))
+    changes.update(_changes_of_households(wish, before, after))
     changes.update(_changes_of_preferences(world, before, after))
     if wish.name in TIES:
         changes.update(_difference(*(_relation(world, wish, rows) for rows in (before, after))))
@@ -81,26 +81,39 @@ def _shown(name: str, stored: Any, key: DataKey | None) -> Any:
     return opened(key, stored) if name == "contacts" else opened_value(name, stored, key)
 
 
-def _changes_of_households(before: Rows, after: Rows) -> dict[str, tuple[Any, Any]]:
-    """Of the household that changed; a mutation changes one at most."""
-    changed = {
-        key
-        for key, row in after.get("households", {}).items()
-        if before.get("households", {}).get(key) != row
-    }
+def _changes_of_households(wish: Wish, before: Rows, after: Rows) -> dict[str, tuple[Any, Any]]:
+    """Of the household that changed, as the one who wishes sees it; a mutation changes one."""
+    old, new = (rows.get("households", {}) for rows in (before, after))
+    changed = [key for key in new if old.get(key) != new[key]]
     assert len(changed) <= 1
-    return _difference(
-        *(
-            {
-                "household.invitations": sum(len(row["invitations"]) for row in found),
-                "household.members": [one["userId"] for row in found for one in row["members"]],
-            }
-            for rows in (before, after)
-            for found in [
-                [row for key, row in rows.get("households", {}).items() if key in changed]
-            ]
-        )
-    )
+    pairs = [
+        _difference(*(_shown_household(wish, key, rows, before) for rows in (old, new)))
+        for key in changed
+    ]
+    return pairs[0] if pairs else {}
+
+
+def _shown_household(
+    wish: Wish, key: str, households: Mapping[str, Document], rows: Rows
+) -> dict[str, Any]:
+    """A household as a dry run tells it: of invitations the manager alone."""
+    row = households.get(key, {"members": [], "invitations": []})
+    members = {"household.members": _members(wish, key, row, rows)}
+    is_manager = wish.who == key
+    return {**members, "household.invitations": len(row["invitations"])} if is_manager else members
+
+
+def _members(wish: Wish, manager: str, household: Document, rows: Rows) -> list[str | None]:
+    """Who sits there, without those who block the one who wishes.
+
+    Who is invited is told of nobody but the manager and themselves.
+    """
+    sitting = [one["userId"] for one in household["members"]]
+    blocks = rows.get("blocks", {}).values()
+    hidden = {row["source"] for row in blocks if row["target"] == wish.who}
+    if wish.name == "acceptHouseholdInvitation":
+        hidden |= {*sitting} - {wish.who, manager}
+    return [None if one in hidden else one for one in sitting]
 
 
 def _changes_of_preferences(world: World, before: Rows, after: Rows) -> dict[str, tuple[Any, Any]]:

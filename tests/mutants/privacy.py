@@ -132,8 +132,33 @@ MUTANTS = [
     Mutant(
         "a dry run tells hidden counts",
         "resolvers/follows.py",
-        'if seen is not None and seen.hides("User.followerCount"):',
-        "if False:",
+        " and seen is not None and seen.sees(_field_of(name))",
+        "",
+    ),
+    Mutant(
+        "a dry run tells who in a household blocks the viewer",
+        "resolvers/seats.py",
+        "return {user.id for user in users if user is not None}",
+        "return set(ids)",
+    ),
+    Mutant(
+        "who is invited is told who sits there",
+        "resolvers/seats.py",
+        "sitting & {viewer_id, before.id} if is_invited else sitting",
+        "sitting",
+    ),
+    Mutant(
+        "a dry run tells of a member who blocks the manager",
+        "resolvers/households.py",
+        'await request.users.by_id.load(outcome.user_id or "")',
+        "True",
+    ),
+    Mutant(
+        "managers learn the revision of strangers",
+        "resolvers/households.py",
+        "            edited = without_user(known, user_id, user, is_done)\n",
+        "            check_revision(user, control) if user else None\n"
+        "            edited = without_user(known, user_id, user, is_done)\n",
     ),
     Mutant(
         "strangers are told who is a minor",
