@@ -224,7 +224,7 @@ async def remove_from_household(request: Request, user_id: str, control: Control
         def unseat(known: Household) -> Household:
             edited = without_user(known, user_id, user, is_done)
             if user is not None and not is_done:
-                check_revision(user, control)  # of members alone is it told
+                check_revision(user, control)  # of nobody else is it told
             return edited
 
         changes = await edit_household(request, viewer_id, unseat, control)

@@ -74,8 +74,13 @@ SUBJECTS = {
     ),
     "privacy": Subject(
         {
-            mutant.file: ("test_privacy", "test_redactions", "test_ages")
-            for mutant in privacy.MUTANTS
+            **dict.fromkeys(
+                (mutant.file for mutant in privacy.MUTANTS),
+                ("test_privacy", "test_redactions", "test_ages"),
+            ),
+            **dict.fromkeys(
+                ("resolvers/households.py", "resolvers/seats.py"), ("test_households",)
+            ),
         },
         privacy.MUTANTS,
         least=1.0,
