@@ -285,7 +285,9 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
             kept_for="the newest eight",
         ),
         "seat": _seen_by_services(
-            PersonalData.PSEUDONYMOUS, writers=BY_OWNER | {Writer.MANAGER}, shown_as="tier"
+            PersonalData.PSEUDONYMOUS,
+            writers=BY_OWNER | BY_STAFF | {Writer.MANAGER},
+            shown_as="tier",
         ),
         "entitlements": _seen_by_services(PersonalData.FINANCIAL, is_exported=False),
         "grants": _seen_by_services(

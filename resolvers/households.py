@@ -46,6 +46,7 @@ from store.households import (
     Invitation,
     Member,
     household_of,
+    manages,
     own_seat,
     seat_in,
 )
@@ -104,7 +105,9 @@ async def household_of_viewer(request: Request) -> SeenHousehold | None:
         request.loaders.household_by_id.load(household_id),
         request.loaders.user_by_id.load(household_id),
     )
-    if household is None or manager is None or household.place_of(user.id, user.seat) is None:
+    if household is None or manager is None or not manages(manager):
+        return None
+    if household.place_of(user.id, user.seat) is None:
         return None
     rows = household.members
     users = await request.loaders.user_by_id.load_many([row.user_id for row in rows])
@@ -214,7 +217,7 @@ async def remove_from_household(request: Request, user_id: str, control: Control
     async def act(operation: Operation) -> Outcome:
         manager = await active_user(request, viewer_id)
         rules.identifier(user_id, "userId")
-        if manager.seat != own_seat(manager.id):
+        if not manages(manager):
             raise denied("Only a manager may do this.", DenialReason.HOUSEHOLD_MANAGER)
         if user_id == viewer_id:
             raise denied("That is you; leave instead.", DenialReason.SELF, "userId")
@@ -263,7 +266,7 @@ async def _unseat(request: Request, operation: Operation, user: User, household_
         user.id,
         HOUSEHOLD_LEFT,
         leave,
-        statuses=frozenset(Status),  # who was merged has a seat, and who was erased has none
+        statuses=frozenset(Status),  # who was merged or erased meanwhile has no seat
         path=("userId",),
     )
 
@@ -286,7 +289,7 @@ async def _seats_for(
         request.store.users.by_id(household_id),
         request.store.blocks.existing([(household_id, viewer_id)]),
     )
-    if manager is None or blocks or manager.seat != own_seat(manager.id):
+    if manager is None or blocks or not manages(manager):
         raise no_invitation()
     return seats_of(manager, operation.now)
 
@@ -296,12 +299,20 @@ async def _check_elsewhere(request: Request, user: User, household_id: str) -> b
     current = household_of(user)
     if current is None or (current == household_id == user.id):
         return False
-    household = await household_now(request, current)
-    if current != user.id and household.place_of(user.id, user.seat) is None:
+    if current != user.id and not await _is_member(request, user, current):
         return False
     if current == household_id:
         return True
     raise denied("Leave your household first.", DenialReason.OTHER_HOUSEHOLD)
+
+
+async def _is_member(request: Request, user: User, household_id: str) -> bool:
+    """Whether the user has a seat in the household, and somebody manages it."""
+    household, manager = await asyncio.gather(
+        household_now(request, household_id), request.store.users.by_id(household_id)
+    )
+    is_there = manager is not None and manages(manager)
+    return is_there and household.place_of(user.id, user.seat) is not None
 
 
 def _seated(row: Member, household: Household) -> SeatedMember:

@@ -28,7 +28,7 @@ from resolvers.mutations import (
 from resolvers.request import Request
 from resolvers.visibility import SeenUser
 from store.ids import new_id
-from store.merges import ABSORBED, LEASE, MERGE_COMPLETED, Moves, handles_after, handles_of
+from store.merges import ABSORBED, LEASE, MERGE_COMPLETED, Moves, handles_of, taken_over
 from store.records import Absorption, Status, User
 
 MERGE_BEGUN = "MERGE_BEGUN"
@@ -135,6 +135,7 @@ async def _decide(request: Request, operation: Operation, keep_id: str, merge_id
             "status_reason": None,
             "suspended_until": None,
             "merged_into": keep_id,
+            "seat": None,
         }
 
     try:
@@ -164,11 +165,10 @@ async def _carry_through(request: Request, operation: Operation, keep_id: str) -
 async def _forecast(request: Request, operation: Operation, keep: User, merged: User) -> Outcome:
     moves = await request.store.merges.foresee(keep.id, merged.id)
     until = operation.now + request.policy.handle_cooldown
-    formers = handles_after(keep, merged, until, operation.now)
     afterwards = {
         "follower_count": keep.follower_count + moves.followers_change,
         "following_count": keep.following_count + moves.following_change,
-        "former_handles": formers,
+        **taken_over(keep, merged, until, operation.now),
         "rev": keep.rev + 2,
     }
     changes = [FieldChange(name, getattr(keep, name), afterwards[name]) for name in afterwards]

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from resolvers.request import Request
 from resolvers.visibility import SeenUser
-from store.households import Household, own_seat
+from store.households import Household, manages, own_seat
 from store.records import User
 from store.tiers import BillingKind, Holding, Subscription, Tier
 
@@ -102,7 +102,7 @@ def shared_standing(
     user_id: str, seat: str, household: Household | None, manager: User | None, now: datetime
 ) -> Standing | None:
     """What a member of a household has of its manager's; those who sit beyond its seats nothing."""
-    if household is None or manager is None or manager.seat != own_seat(manager.id):
+    if household is None or manager is None or not manages(manager):
         return None
     place = household.place_of(user_id, seat)
     if place is None or place >= seats_of(manager, now):

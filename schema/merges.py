@@ -68,8 +68,8 @@ class MergeMutations:
     """What can be done with two accounts."""
 
     @strawberry.mutation(
-        description="Makes an account part of another for good, with its follows, blocks and "
-        "handles; for staff."
+        description="Makes an account part of another for good, with its follows, blocks, "
+        "handles, subscriptions and promotions; for staff."
     )
     async def merge_users(
         self,

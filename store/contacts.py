@@ -23,6 +23,7 @@ from store.records import (
     Contact,
     ContactClaim,
     ContactKind,
+    Status,
     User,
     contact_claim_from_document,
 )
@@ -67,6 +68,10 @@ class Contacts:
         """Takes the rows of a claim away, under each of the digests."""
         for digest in digests:
             await self.collection.delete({"_id": digest, "claim": claim})
+
+    async def forget(self, user_id: str) -> None:
+        """Takes every row of the user away. May run twice."""
+        await self.collection.delete_all({"userId": user_id})
 
     async def copy(self, row: ContactClaim, digest: str, *, now: datetime) -> bool:
         """Writes a row under another digest too; false while somebody else's is there."""
@@ -138,10 +143,11 @@ def address_in(key: DataKey, contact: Contact, sealed: bytes) -> str:
 
 
 def holds(user: User | None, row: ContactClaim) -> bool:
-    """Whether the address of the row leads to this user."""
+    """Whether the address of the row leads to this user; who was merged has none any more."""
     return (
         user is not None
         and user.id == row.user_id
+        and user.status is not Status.MERGED
         and any(contact.claim == row.claim for contact in user.contacts)
     )
 

@@ -84,9 +84,12 @@ class Households:
         return True
 
     async def forget(self, user_id: str) -> None:
-        """Takes the user's row out of every household. May run twice."""
+        """Takes the user's row out of every household, and ends the user's own. May run twice."""
         while rows := await self.collection.find({"members.userId": user_id}):
             for household in map(_household, rows):
+                if household.id == user_id:
+                    await self.collection.delete({"_id": user_id})
+                    continue
                 others = tuple(row for row in household.members if row.user_id != user_id)
                 await self.keep(replace(household, members=others))
 
@@ -116,6 +119,11 @@ def household_of(user: User) -> str | None:
 def own_seat(user_id: str) -> str:
     """The seat of the manager."""
     return seat_in(user_id, user_id)
+
+
+def manages(user: User) -> bool:
+    """Whether the user's document says that the user's own household is there."""
+    return user.seat == own_seat(user.id)
 
 
 def _household(document: Document) -> Household:

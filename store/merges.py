@@ -9,12 +9,16 @@ while, like the claim on a handle.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from store.blocks import Blocks
+from store.contacts import Contacts
 from store.follows import Follows
 from store.handles import FORMER_HANDLES, Handles
+from store.households import Households
 from store.keys import Keys
 from store.records import Absorption, Document, FormerHandle, User
+from store.tiers import granted, joined
 from store.users import Users
 
 LEASE = timedelta(seconds=60)
@@ -26,6 +30,9 @@ FORESEEN = 1000
 
 ABSORBED = "USER_ABSORBED"
 MERGE_COMPLETED = "MERGE_COMPLETED"
+
+GIVEN_UP = ("handle", "former_handles", "subscriptions", "grants")
+"""The attributes of who is merged that become part of who is kept."""
 
 Pair = tuple[str, str]
 
@@ -49,13 +56,22 @@ class Merges:
     """Carries through what `resolvers.merges` decided."""
 
     def __init__(
-        self, users: Users, keys: Keys, handles: Handles, follows: Follows, blocks: Blocks
+        self,
+        users: Users,
+        keys: Keys,
+        handles: Handles,
+        follows: Follows,
+        blocks: Blocks,
+        contacts: Contacts,
+        households: Households,
     ) -> None:
         self._users = users
         self._keys = keys
         self._handles = handles
         self._follows = follows
         self._blocks = blocks
+        self._contacts = contacts
+        self._households = households
 
     async def pending(self, now: datetime) -> list[User]:
         """Users into whom others are to be merged and are not yet wholly, for a lease or longer."""
@@ -119,7 +135,8 @@ class Merges:
         moved = await self._move_followers(keep.id, merged.id, now)
         if not await self._move_following(keep.id, merged.id, now) or not moved:
             return False
-        if not await self._take_over_handles(keep, merged, absorption, now):
+        await self._let_go(merged)
+        if not await self._take_over(keep, merged, absorption, now):
             return False
         await self._users.absorbed(keep.id, absorption)
         return True
@@ -170,24 +187,29 @@ class Merges:
         found = await self._blocks.existing([*pairs, *(pair[::-1] for pair in pairs)])
         return {pair for pair in pairs if pair in found or pair[::-1] in found}
 
-    async def _take_over_handles(
+    async def _let_go(self, merged: User) -> None:
+        """Leaves addresses and the seat of who is merged to those who take them next."""
+        if any(contact.claim for contact in merged.contacts):
+            await self._contacts.forget(merged.id)
+        await self._households.forget(merged.id)
+
+    async def _take_over(
         self, keep: User, merged: User, absorption: Absorption, now: datetime
     ) -> bool:
-        """Makes the handles lead to the user who is kept; false when others were faster."""
+        """Gives handles and what is paid for to who is kept; false when others were faster."""
         operation = f"merge:{merged.id}"
         key, merged_key = await self._keys.by_user_ids([keep.id, merged.id])
         if operation not in keep.recent_operations:
-            formers = handles_after(keep, merged, absorption.handle_until, now)
-            values = {} if formers == keep.former_handles else {"former_handles": formers}
+            values = taken_over(keep, merged, absorption.handle_until, now)
             if not await self._users.change(
                 keep, values, operation=operation, event=ABSORBED, at=now, key=key
             ):
                 return False
-        if merged.handle is None and not merged.former_handles:
+        gone = {name: None for name in GIVEN_UP if getattr(merged, name)}
+        if not gone:
             return True
         for handle in handles_of(merged, now):
             await self._handles.hand_over(handle, merged.id, keep.id)
-        gone = {"handle": None, "former_handles": ()}
         return (
             await self._users.change(
                 merged, gone, operation=operation, event=MERGE_COMPLETED, at=now, key=merged_key
@@ -202,7 +224,17 @@ def handles_of(merged: User, now: datetime) -> list[str]:
     return [*formers, merged.handle] if merged.handle is not None else formers
 
 
-def handles_after(
+def taken_over(keep: User, merged: User, until: datetime, now: datetime) -> dict[str, Any]:
+    """What differs with the user who is kept, by attribute, once the other's is theirs."""
+    values = {
+        "former_handles": _handles_after(keep, merged, until, now),
+        "subscriptions": joined(keep.subscriptions, *merged.subscriptions),
+        "grants": granted(keep.grants, *merged.grants),
+    }
+    return {name: value for name, value in values.items() if value != getattr(keep, name)}
+
+
+def _handles_after(
     keep: User, merged: User, until: datetime, now: datetime
 ) -> tuple[FormerHandle, ...]:
     """The former handles of the user who is kept, once the other's lead there too."""

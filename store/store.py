@@ -79,7 +79,10 @@ class Store:
         self.consents = ConsentLedger(database, self.users, ledger_key)
         self.preferences = Preferences(database)
         self.households = Households(database)
-        self.merges = Merges(self.users, self.keys, self.handles, self.follows, self.blocks)
+        self.merges = Merges(
+            *(self.users, self.keys, self.handles, self.follows, self.blocks),
+            *(self.contacts, self.households),
+        )
         self.idempotency = Idempotency(database, ledger_key)
         self.changes = ChangeFeed(database, self.users)
         self.data_requests = DataRequests(database)

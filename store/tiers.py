@@ -86,6 +86,16 @@ def joined(known: Iterable[Subscription], *told: Subscription) -> tuple[Subscrip
     return tuple(newest[key] for key in sorted(newest)[-SUBSCRIPTIONS:])
 
 
+def granted(known: Iterable[Grant], *more: Grant) -> tuple[Grant, ...]:
+    """The promotions after these were given as well, each once: the one that lasts longest."""
+    longest: dict[str, Grant] = {}
+    for grant in (*known, *more):
+        other = longest.get(grant.name)
+        if other is None or grant.expires_at > other.expires_at:
+            longest[grant.name] = grant
+    return tuple(longest.values())
+
+
 def subscriptions_from(documents: Iterable[Mapping[str, Any]]) -> tuple[Subscription, ...]:
     """The subscriptions in a user's document."""
     return tuple(

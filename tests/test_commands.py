@@ -42,7 +42,7 @@ COMMANDS: dict[str, list[str]] = {
     "Mutation.confirmUser": ["find"] * 3 + ["insert", "update"],
     "Mutation.suspendUser": ["find"] * 3 + ["update"],
     "Mutation.liftSuspension": ["find"] * 3 + ["update"],
-    "Mutation.mergeUsers": ["find"] * 15 + ["update"] * 6,
+    "Mutation.mergeUsers": ["find"] * 16 + ["update"] * 6,
     "Mutation.follow": ["find"] * 7 + ["insert"] + ["update"] * 4,
     "Mutation.unfollow": ["delete", "delete"] + ["find"] * 6 + ["update"] * 3,
     "Mutation.block": ["find"] * 7 + ["insert", "update"],

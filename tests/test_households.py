@@ -198,23 +198,75 @@ async def test_whom_the_manager_blocks_finds_no_invitation(home: Home) -> None:
     assert len((await home.stored()).members) == 1
 
 
-async def test_the_seat_of_a_member_who_was_merged_is_taken_away(home: Home) -> None:
-    [ada, ben, staff] = home.others
-    await home.join(ada)
-    merge = """mutation ($keep: ID!, $gone: ID!) {
+async def merge(home: Home, keep: str, gone: str, staff: str) -> None:
+    query = """mutation ($keep: ID!, $gone: ID!) {
       mergeUsers(input: {keepId: $keep, mergeId: $gone}) { errors { code } }
     }"""
     token = home.subgraph.token(staff, [STAFF_SCOPE])
-    data = await home.subgraph.data(merge, token=token, keep=ben, gone=ada)
+    data = await home.subgraph.data(query, token=token, keep=keep, gone=gone)
     assert data == {"mergeUsers": {"errors": []}}
-    members = {"field": "household.members", "before": [home.manager, ada], "after": [home.manager]}
-    planned = await home.do(REMOVE, home.manager, userId=ada, control={"dryRun": True})
-    assert planned["errors"] == []
-    assert planned["dryRun"]["changes"][0] == members
-    assert [change["field"] for change in planned["dryRun"]["changes"][1:]] == ["seat", "rev"]
-    assert planned["dryRun"]["events"] == ["HOUSEHOLD_LEFT"]
-    assert (await home.do(REMOVE, home.manager, userId=ada))["errors"] == []
+
+
+async def test_the_seat_of_a_member_who_was_merged_is_free_at_once(home: Home) -> None:
+    [ada, ben, staff] = home.others
+    await home.join(ada)
+    token = await home.invite()
+    full = denied("HOUSEHOLD_FULL", "token")
+    assert (await home.do(ACCEPT, ben, token=token))["errors"] == full
+    await merge(home, ben, ada, staff)
     assert [row.user_id for row in (await home.stored()).members] == [home.manager]
+    user = await home.subgraph.store.users.by_id(ada)
+    assert user is not None
+    assert user.seat is None
+    removed = await home.do(REMOVE, home.manager, userId=ada)
+    assert [error["code"] for error in removed["errors"]] == ["NOT_FOUND"]
+    assert (await home.do(ACCEPT, ben, token=token))["errors"] == []
+    assert await home.tiers(ben) == ["DUO"]
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+async def test_a_household_ends_when_its_manager_is_merged(home: Home, is_left: bool) -> None:
+    manager, [ada, ben, eva] = home.manager, home.others
+    await home.pay("PREMIUM_FAMILY", 2, kind="CHANGED")
+    await home.join(ada, ben)
+    token = await home.invite()
+    staff = await home.subgraph.register("other")
+    rows = await home.subgraph.store.households.collection.find({})
+    await merge(home, eva, manager, staff)
+    assert await home.stored() is None
+    if is_left:  # as if it had crashed right after the decision
+        await home.subgraph.store.households.collection.insert_new(rows)
+
+    for viewer in (eva, staff):
+        assert (await home.do(ACCEPT, viewer, token=token))["errors"] == NOT_FOUND
+    for member in (ada, ben):
+        assert await household_of(home, member) is None
+    assert await home.tiers(ada, ben) == ["FREE", "FREE"]
+    other = home._replace(manager=staff)
+    await other.pay("PREMIUM_DUO")
+    await other.join(ada)
+    assert await other.members() == [staff, ada]
+    left = await home.do(LEAVE, ben)
+    assert (left["household"], left["errors"]) == (None, [])
+    assert await home.tiers(eva) == ["FAMILY"]
+    await home._replace(manager=eva).join(ben)
+    assert await home.tiers(ben) == ["FAMILY"]
+
+
+async def test_a_member_without_a_manager_founds_a_household(home: Home) -> None:
+    [ada, ben, staff] = home.others
+    await home.join(ada)
+    await merge(home, ben, home.manager, staff)
+    other = home._replace(manager=ada)
+    await other.pay("PREMIUM_DUO")
+    await other.join(ben)
+    assert await other.members() == [ada, ben]
+
+
+async def household_of(home: Home, viewer: str) -> Any:
+    """The household of somebody, as they see it."""
+    token = home.subgraph.token(viewer, lifetime_seconds=86_400 * 100)
+    return (await home.subgraph.data(MINE, token=token))["viewer"]["household"]
 
 
 async def test_nobody_is_in_two_households(home: Home, subgraph: Subgraph) -> None:

@@ -8,14 +8,18 @@ import pytest
 
 from pipelines.repair import repair
 from resolvers.viewer import STAFF_SCOPE
+from schema.values import json_of
 from server.tokens import PERSON_SCOPES
 from store.ids import new_id
 from store.records import Status
 from tests.at_rest import copied, crashing, restore
 from tests.conftest import Commands
+from tests.contacts import EMAIL, contacts, lookup, verified
 from tests.subgraph import Subgraph
 from tests.test_accounts import changes_of, differences, flat
 from tests.test_follows import agrees
+from tests.test_households import Home
+from tests.test_tiers import as_input, lasting_token
 
 pytestmark = pytest.mark.one_driver
 
@@ -81,6 +85,8 @@ class World:
             store.handles.collection,
             *(lists.collection for lists in (store.follows.following, store.follows.followers)),
             store.blocks.blocked.collection,
+            store.contacts.collection,
+            store.households.collection,
         ]
         return [await collection.find({}, sort="_id") for collection in collections]
 
@@ -373,9 +379,9 @@ async def test_how_many_commands_two_accounts_without_ties_take(
     assert commands.taken() == ["find"] * 7
     await world.merge("eva", "eve")
     # Staff and both; each of both again, with its key, to note and to decide; both anew, three
-    # lists, both keys; both for the answer. The note, the decision, three writes that hand over the
-    # handle, and the end of the note.
-    assert commands.taken() == ["find"] * 15 + ["update"] * 6
+    # lists, households, both keys; both for the answer. The note, the decision, three writes that
+    # hand over the handle, and the end of the note.
+    assert commands.taken() == ["find"] * 16 + ["update"] * 6
 
 
 async def test_more_than_a_page_is_moved_by_repair(
@@ -395,8 +401,9 @@ async def test_more_than_a_page_is_moved_by_repair(
 
 @pytest.mark.parametrize("how", ["retry", "repair"])
 async def test_a_crash_at_any_write_leaves_nothing_broken(world: World, how: str) -> None:
+    await endow(world)
     kept = await copied(world.subgraph.store)
-    for at in (1, 2, 3, 4, 9, 17, 28, 41, 55, 62, 63, 64, 65, 66, 67):
+    for at in (1, 2, 3, 4, 9, 17, 28, 41, 55, 62, 63, 64, 65, 66, 67, 68, 69):
         await restore(world.subgraph.store, kept)
         await _crash_and_go_on(world, at, how, is_late=bool(at % 2) is (how == "retry"))
 
@@ -430,24 +437,147 @@ async def _crash_and_go_on(world: World, at: int, how: str, *, is_late: bool) ->
     # A follow or block that the crash left half done is repair's, as it is without a merge.
     await repair(subgraph.store, subgraph.clock() + timedelta(minutes=2))
     await is_merged(world)
+    await has_handed_over(world)
+
+
+async def endow(world: World) -> None:
+    """Gives `old` a verified address, a tier, a promotion and a household with `new`."""
+    subgraph, ids = world.subgraph, world.ids
+    await verified(subgraph, ids["old"])
+    await bill(world, "old", "s1", 1, "PREMIUM_DUO")
+    await grant(world, "old", "LOSSLESS_MONTH")
+    home = Home(subgraph, ids["old"], [])
+    await home.join(ids["new"])
+    assert await lookup(subgraph) == ids["old"]
+    assert await home.tiers(ids["ada"], ids["old"], ids["new"]) == ["FREE", "DUO", "DUO"]
+
+
+async def has_handed_over(world: World) -> None:
+    """Insists on what becomes of that: what is paid for is `ada`'s, and nobody has the rest."""
+    subgraph, ids = world.subgraph, world.ids
+    home = Home(subgraph, ids["ada"], [])
+    assert await home.tiers(ids["ada"], ids["old"], ids["new"]) == ["DUO", "FREE", "FREE"]
+    keep, merged = await subgraph.store.users.by_ids([ids["ada"], ids["old"]])
+    assert keep is not None
+    assert merged is not None
+    assert [one.id for one in keep.subscriptions] == ["s1"]
+    assert [one.name for one in keep.grants] == ["LOSSLESS_MONTH"]
+    assert (keep.seat, merged.seat) == (None, None)
+    assert (merged.subscriptions, merged.grants) == ((), ())
+    assert len(merged.contacts) == 1
+    for collection in (subgraph.store.contacts.collection, subgraph.store.households.collection):
+        assert await collection.find({}) == []
+
+
+async def bill(
+    world: World, name: str, subscription: str, sequence: int, tier: str, days: int = 30
+) -> Any:
+    """The errors when billing tells of a subscription of one of them."""
+    event = (subscription, sequence, "STARTED", tier, {"periodEnd": days})
+    input = as_input(world.subgraph, world.ids[name], event)
+    query = """mutation ($i: RecordBillingEventInput!) {
+      recordBillingEvent(input: $i) { errors { code path ... on NotAllowedError { reason } } } }"""
+    data = await world.subgraph.data(query, token=lasting_token(world.subgraph), i=input)
+    return data["recordBillingEvent"]["errors"]
+
+
+async def grant(world: World, name: str, promotion: str) -> None:
+    """Gives one of them a promotion."""
+    query = """mutation ($i: GrantPromotionInput!) {
+      grantPromotion(input: $i) { errors { code } } }"""
+    input = {"userId": world.ids[name], "promotion": promotion}
+    data = await world.subgraph.data(query, token=lasting_token(world.subgraph), i=input)
+    assert data == {"grantPromotion": {"errors": []}}
+
+
+async def test_what_was_paid_for_is_had_by_who_is_kept(world: World) -> None:
+    store, ids = world.subgraph.store, world.ids
+    await bill(world, "old", "s1", 1, "PREMIUM_FAMILY")
+    await bill(world, "ada", "s2", 1, "PREMIUM_INDIVIDUAL", days=60)
+    for name, promotion in (
+        *(("ada", "LOSSLESS_MONTH"), ("old", "LOSSLESS_MONTH")),
+        ("old", "AD_FREE_WEEK"),
+    ):
+        await grant(world, name, promotion)
+        world.subgraph.clock.advance(hours=1)
+    keep, merged = await store.users.by_ids([ids["ada"], ids["old"]])
+    assert keep is not None
+    assert merged is not None
+    dry = await world.merge(dryRun=True)
+    told = {one["field"]: one for one in dry["dryRun"]["changes"]}
+    assert [one["id"] for one in told["subscriptions"]["after"]] == ["s1", "s2"]
+    assert [one["name"] for one in told["grants"]["before"]] == ["LOSSLESS_MONTH"]
+    await world.merge()
+    kept, gone = await store.users.by_ids([ids["ada"], ids["old"]])
+    assert kept is not None
+    assert gone is not None
+    assert set(kept.subscriptions) == {*keep.subscriptions, *merged.subscriptions}
+    assert kept.grants == merged.grants  # of the two with one name the one that lasts longer
+    assert told["grants"]["after"] == json_of(kept.grants)
+    assert (gone.subscriptions, gone.grants) == ((), ())
+    home = Home(world.subgraph, ids["ada"], [])
+    assert await home.tiers(ids["ada"], ids["old"]) == ["FAMILY", "FREE"]
+
+
+async def test_billing_goes_on_with_who_is_kept(world: World) -> None:
+    await bill(world, "old", "s1", 1, "PREMIUM_FAMILY")
+    await world.merge()
+    was = await world.everything()
+    denied = {"code": "NOT_ALLOWED", "path": ["userId"], "reason": "ACCOUNT_STATUS"}
+    assert await bill(world, "old", "s1", 2, "PREMIUM_DUO") == [denied]
+    assert await world.everything() == was
+    assert await bill(world, "ada", "s1", 2, "PREMIUM_DUO") == []
+    user = await world.subgraph.store.users.by_id(world.ids["ada"])
+    assert user is not None
+    assert [(one.id, one.tier) for one in user.subscriptions] == [("s1", "PREMIUM_DUO")]
+
+
+async def test_who_is_kept_verifies_the_addresses_of_the_other(world: World) -> None:
+    subgraph, ids = world.subgraph, world.ids
+    await verified(subgraph, ids["old"])
+    subgraph.clock.advance(minutes=1)
+    await verified(subgraph, ids["old"], "old@example.com")
+    await world.merge()
+    assert await lookup(subgraph) is None
+    assert len(await contacts(subgraph, ids["old"])) == 2
+    for address in ("old@example.com", EMAIL):  # the first within the lease of the other's claim
+        await verified(subgraph, ids["ada"], address)
+        assert await lookup(subgraph, address) == ids["ada"]
+    await world.merge()  # again, which takes nothing away
+    assert await lookup(subgraph) == ids["ada"]
+
+
+async def test_an_address_leads_nowhere_from_the_decision_on(world: World) -> None:
+    subgraph, ids = world.subgraph, world.ids
+    await verified(subgraph, ids["old"])
+    subgraph.clock.advance(minutes=2)
+    rows = await subgraph.store.contacts.collection.find({})
+    await world.merge()
+    await subgraph.store.contacts.collection.insert_new(rows)  # as if it had crashed right after
+    assert await lookup(subgraph) is None
+    await verified(subgraph, ids["ada"])
+    assert await lookup(subgraph) == ids["ada"]
 
 
 async def test_staff_can_look_back_past_a_merge(world: World) -> None:
     subgraph = world.subgraph
+    await endow(world)
     at = subgraph.clock.moment.isoformat()
     subgraph.clock.advance(minutes=1)
     await world.merge()
     subgraph.clock.advance(minutes=1)
     query = """query ($id: ID!, $at: DateTime!) {
-      user(by: {id: $id}, asOf: $at) { status handle mergedInto { id } } }"""
-    for name, handle in (("ada", "ada.berg"), ("old", "old.ek")):
+      user(by: {id: $id}, asOf: $at) { status handle tier mergedInto { id } } }"""
+    for name, handle, tier in (("ada", "ada.berg", "FREE"), ("old", "old.ek", "PREMIUM_DUO")):
         data = await subgraph.data(query, token=world.staff, id=world.ids[name], at=at)
-        assert data == {"user": {"status": "ACTIVE", "handle": handle, "mergedInto": None}}
+        was = {"status": "ACTIVE", "handle": handle, "tier": tier, "mergedInto": None}
+        assert data == {"user": was}
     history = """query ($id: ID!) { user(by: {id: $id}) {
       private { history(first: 2) { edges { node { kind changes { field } } } } } } }"""
     data = await subgraph.data(history, world.ids["ada"], id=world.ids["ada"])
     nodes = [edge["node"] for edge in data["user"]["private"]["history"]["edges"]]
+    taken_over = ("private.formerHandles", "grants", "subscriptions")
     assert nodes == [
-        {"kind": "USER_ABSORBED", "changes": [{"field": "private.formerHandles"}]},
+        {"kind": "USER_ABSORBED", "changes": [{"field": name} for name in taken_over]},
         {"kind": "MERGE_BEGUN", "changes": []},
     ]

@@ -67,7 +67,7 @@ def test_who_is_erased_leaves_seats_follows_and_addresses_to_others(service: Ser
         state.everybody_sees_what_the_model_says()
 
 
-def test_the_seat_of_a_member_who_was_merged_can_be_taken_away(service: Service) -> None:
+def test_the_seat_of_a_member_who_was_merged_is_free(service: Service) -> None:
     state = Machine(service)
     state.begin()
     state.register(handle=2, pending=False)
@@ -79,4 +79,17 @@ def test_the_seat_of_a_member_who_was_merged_can_be_taken_away(service: Service)
     state.merge(keep=2, merged=1, dry=False)
     state.everybody_sees_what_the_model_says()
     state.remove_member(who=0, whom=1, dry=False)
+    state.invite(who=0, dry=False)
+    state.accept(who=2, which=0, dry=False)
+    state.everybody_sees_what_the_model_says()
+    state.merge(keep=2, merged=0, dry=False)
+    state.bill(
+        whom=0,
+        sequence=2,
+        kind="CHANGED",
+        tier="PREMIUM_FAMILY",
+        duration="a week",
+        to_end=True,
+        dry=True,
+    )
     state.everybody_sees_what_the_model_says()

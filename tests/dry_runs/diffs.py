@@ -51,7 +51,9 @@ async def diff_of(world: World, wish: Wish, about: str | None, before: Rows, aft
             changes.update(found)
         else:
             others.update(found)
-    changes.update(_changes_of_households(wish, before, after))
+    households = _changes_of_households(wish, before, after)
+    # A merge changes that of the other account, of which staff are told nothing.
+    (others if wish.name == "mergeUsers" else changes).update(households)
     changes.update(_changes_of_preferences(world, before, after))
     if wish.name in TIES:
         changes.update(_difference(*(_relation(world, wish, rows) for rows in (before, after))))
@@ -84,7 +86,7 @@ def _shown(name: str, stored: Any, key: DataKey | None) -> Any:
 def _changes_of_households(wish: Wish, before: Rows, after: Rows) -> dict[str, tuple[Any, Any]]:
     """Of the household that changed, as the one who wishes sees it; a mutation changes one."""
     old, new = (rows.get("households", {}) for rows in (before, after))
-    changed = [key for key in new if old.get(key) != new[key]]
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     assert len(changed) <= 1
     pairs = [
         _difference(*(_shown_household(wish, key, rows, before) for rows in (old, new)))

@@ -53,6 +53,7 @@ OTHERS: Mapping[str, frozenset[str]] = {
     | {
         *("rev", "status", "private.statusChangedAt", "private.statusReason", "mergedInto"),
         *("private.suspendedUntil", "handle", "private.formerHandles"),
+        *("seat", "subscriptions", "grants", "household.members", "household.invitations"),
     },
 }
 """What a mutation changes of others than the user in its payload, of whom alone a dry run tells."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from tests.model.people import (
+    MERGED,
     Contact,
     Letters,
     Person,
@@ -22,9 +23,11 @@ PER_ADDRESS, PER_USER = 5, 20
 
 
 def owner_of(platform: Platform, value: str) -> Person | None:
-    """Who verified the address."""
+    """Who verified the address, unless they were merged since."""
     for person in platform.people:
-        if any(one.is_verified and one.value == value for one in person.contacts):
+        if person.status != MERGED and any(
+            one.is_verified and one.value == value for one in person.contacts
+        ):
             return person
     return None
 

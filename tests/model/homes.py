@@ -19,6 +19,7 @@ from tests.model.people import (
 
 SEATS = {"PREMIUM_DUO": 2, "PREMIUM_FAMILY": 6}
 TIERS = ["FREE", "PREMIUM_INDIVIDUAL", "PREMIUM_DUO", "PREMIUM_FAMILY"]
+STATES = ["GRACE", "CANCELLED", "TRIAL", "ACTIVE"]
 INVITATION_LASTS = timedelta(days=7)
 MOST_INVITATIONS = 10
 
@@ -26,23 +27,26 @@ Standing = tuple[str, str | None, datetime | None]
 """The tier, its state and until when."""
 
 
-def bill(person: Person, event: Event) -> None:
+def bill(person: Person, subscription: str, event: Event) -> None:
     """Takes in what billing says; the highest sequence counts."""
     if person.status in (MERGED, ERASED):
         raise denied("ACCOUNT_STATUS", "userId")
-    if person.event is None or event.sequence > person.event.sequence:
-        person.event = event
+    known = person.events.get(subscription)
+    if known is None or event.sequence > known.sequence:
+        person.events[subscription] = event
+
+
+def hand_over(keep: Person, merged: Person) -> None:
+    """Makes what the one who is merged pays for that of the one who is kept."""
+    for subscription, event in merged.events.items():
+        bill(keep, subscription, event)
+    merged.events = {}
 
 
 def own_standing(person: Person, now: datetime) -> Standing:
-    """What somebody's own subscription gives."""
-    event = person.event
-    if event is None:
-        return "FREE", None, None
-    left = [(state, end) for state, end in _spans(event) if end is not None and end > now]
-    if not left:
-        return "FREE", "EXPIRED", None
-    return event.tier, left[0][0], max(end for _, end in left)
+    """What the best of somebody's own subscriptions gives."""
+    standings = [_standing(event, now) for event in person.events.values()]
+    return max(standings, key=_worth, default=("FREE", None, None))
 
 
 def standing(person: Person, now: datetime) -> tuple[Standing, bool]:
@@ -123,7 +127,7 @@ def remove(person: Person, other: Person | None) -> None:
 
 
 def forget(person: Person) -> None:
-    """Takes the seat of somebody who is erased away, and all seats with that of the manager."""
+    """Takes the seat of who is erased or merged away, and all seats with that of the manager."""
     home = person.household
     for member in list(home.members) if home else []:
         if home and person in (member, home.manager):
@@ -135,6 +139,13 @@ def forget(person: Person) -> None:
 def open_invitations(home: Household, now: datetime) -> dict[str, str]:
     """The ids of the invitations that may be accepted, by token."""
     return {token: name for token, (name, end) in home.invitations.items() if end > now}
+
+
+def _standing(event: Event, now: datetime) -> Standing:
+    left = [(state, end) for state, end in _spans(event) if end is not None and end > now]
+    if not left:
+        return "FREE", "EXPIRED", None
+    return event.tier, left[0][0], max(end for _, end in left)
 
 
 def _spans(event: Event) -> Iterator[tuple[str, datetime | None]]:
@@ -149,5 +160,7 @@ def _spans(event: Event) -> Iterator[tuple[str, datetime | None]]:
 
 
 def _worth(found: Standing) -> tuple[Any, ...]:
-    """The highest tier counts, then the one that lasts longest."""
-    return TIERS.index(found[0]), found[2].timestamp() if found[2] else 0
+    """The highest tier counts, then the one that lasts longest, then the better state."""
+    tier, state, end = found
+    place = STATES.index(state) if state in STATES else -1
+    return TIERS.index(tier), end.timestamp() if end else 0, place

@@ -121,6 +121,8 @@ def merge(platform: Platform, keep: Person | None, merged: Person | None) -> Non
     _move_blocks(platform, keep, merged)
     _move_follows(platform, keep, merged)
     _move_handles(platform, keep, merged)
+    homes.hand_over(keep, merged)
+    homes.forget(merged)
 
 
 def is_apart(platform: Platform, one: Person, other: Person) -> bool:

@@ -250,18 +250,31 @@ class Machine(RuleBasedStateMachine):
         kind=st.sampled_from(KINDS),
         tier=st.sampled_from(homes.TIERS[1:]),
         duration=WHILES,
+        to_end=st.booleans(),
         dry=DRY,
     )
     def bill(
-        self, whom: int, sequence: int, kind: str, tier: str, duration: str, dry: bool
+        self,
+        whom: int,
+        sequence: int,
+        kind: str,
+        tier: str,
+        duration: str,
+        dry: bool,
+        to_end: bool = False,
     ) -> None:
+        """Of somebody's own subscription, to them or to whom they were merged into in the end."""
         place = self._place(whom)
+        subscription, person = self._id(place), self.platform.people[place]
+        while to_end and person.merged_into is not None:
+            person = person.merged_into
+        billed = self.platform.people.index(person)
         end = self.platform.now + DURATIONS[duration]
         new = Event(sequence, kind, tier, end, end + timedelta(days=2), end)
         event = self.events.setdefault((place, sequence), new)
         self._do(
-            *(None, "recordBillingEvent", _as_input(self._id(place), event)),
-            lambda platform: homes.bill(platform.people[place], event),
+            *(None, "recordBillingEvent", _as_input(person.id, subscription, event)),
+            lambda platform: homes.bill(platform.people[billed], subscription, event),
             dry=dry,
         )
 
@@ -418,7 +431,7 @@ def _guess(letters: Letters | None) -> str:
     return f"{(int(letters.code) + 1) % 10**6:06}" if letters and letters.code else "x"
 
 
-def _as_input(user_id: str, event: Event) -> dict[str, Any]:
+def _as_input(user_id: str, subscription: str, event: Event) -> dict[str, Any]:
     ends = {
         "TRIAL_STARTED": {"trialEndsAt": event.trial_ends_at},
         "ENDED": {},
@@ -427,7 +440,7 @@ def _as_input(user_id: str, event: Event) -> dict[str, Any]:
     }.get(event.kind, {"periodEnd": event.period_end, "graceEndsAt": event.grace_ends_at})
     return {
         "eventId": f"{event.sequence}",
-        "subscriptionId": user_id,
+        "subscriptionId": subscription,
         "userId": user_id,
         "sequence": event.sequence,
         "kind": event.kind,

@@ -63,7 +63,7 @@ class Letters:
 
 @dataclass
 class Event:
-    """What billing said of the subscription: the newest of it."""
+    """What billing said of a subscription: the newest of it."""
 
     sequence: int
     kind: str
@@ -90,7 +90,7 @@ class Person:
     contacts: list[Contact] = field(default_factory=list)
     letters: dict[str, Letters] = field(default_factory=dict)
     sent: list[datetime] = field(default_factory=list)
-    event: Event | None = None
+    events: dict[str, Event] = field(default_factory=dict)
     household: "Household | None" = None
 
 
