@@ -94,15 +94,10 @@ def cancel_erasure(platform: Platform, person: Person) -> None:
 
 
 def erase_due(platform: Platform) -> None:
-    """Forgets those whose time has come, so that nothing is left but that they were there."""
+    """Forgets those whose time has come."""
     for person in platform.people:
         if person.status == SCHEDULED and person.erase_at and person.erase_at <= platform.now:
-            homes.forget(person)
-            platform.follows, platform.blocks = (
-                {pair: at for pair, at in ties.items() if person not in pair}
-                for ties in (platform.follows, platform.blocks)
-            )
-            vars(person).update(vars(Person(person.id, None, ERASED)))
+            _erase(platform, person)
 
 
 def merge(platform: Platform, keep: Person | None, merged: Person | None) -> None:
@@ -134,6 +129,19 @@ def end_follows(platform: Platform, one: Person, other: Person) -> None:
     """Ends the follows between the two."""
     for pair in ((one, other), (other, one)):
         platform.follows.pop(pair, None)
+
+
+def _erase(platform: Platform, person: Person) -> None:
+    """Leaves nothing but that they were there, neither of those who were merged into them."""
+    for merged in platform.people:
+        if merged.merged_into is person:
+            _erase(platform, merged)
+    homes.forget(person)
+    platform.follows, platform.blocks = (
+        {pair: at for pair, at in ties.items() if person not in pair}
+        for ties in (platform.follows, platform.blocks)
+    )
+    vars(person).update(vars(Person(person.id, None, ERASED)))
 
 
 def _check_free(platform: Platform, handle: str, person: Person | None) -> None:
