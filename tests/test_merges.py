@@ -526,6 +526,8 @@ async def test_billing_goes_on_with_who_is_kept(world: World) -> None:
     denied = {"code": "NOT_ALLOWED", "path": ["userId"], "reason": "ACCOUNT_STATUS"}
     assert await bill(world, "old", "s1", 2, "PREMIUM_DUO") == [denied]
     assert await world.everything() == was
+    home = Home(world.subgraph, world.ids["ada"], [])
+    assert await home.tiers(world.ids["ada"]) == ["FAMILY"]
     assert await bill(world, "ada", "s1", 2, "PREMIUM_DUO") == []
     user = await world.subgraph.store.users.by_id(world.ids["ada"])
     assert user is not None
