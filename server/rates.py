@@ -52,10 +52,11 @@ class RateLimit:
         """Counts what somebody asks for. Raises: RequestError, when it is too much."""
         now = self._now()
         price = min(cost * self._seconds_each, self._seconds)
-        paid_at = max(self._paid_at.get(name, now), now) + price
-        if paid_at - now > self._seconds:
-            raise _too_much(paid_at - now - self._seconds)
-        self._paid_at[name] = paid_at
+        # Not `paid_at - now`, which rounding may make more than the price of somebody's first.
+        owed = max(self._paid_at.get(name, now) - now, 0.0) + price
+        if owed > self._seconds:
+            raise _too_much(owed - self._seconds)
+        self._paid_at[name] = now + owed
         self._paid_at.move_to_end(name)
         if len(self._paid_at) > MOST_KEPT:
             self._paid_at.popitem(last=False)

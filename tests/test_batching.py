@@ -5,6 +5,8 @@ import pytest
 from tests.conftest import Commands
 from tests.subgraph import Subgraph
 
+pytestmark = pytest.mark.one_driver
+
 ENTITIES = """query ($representations: [_Any!]!) {
   _entities(representations: $representations) { ... on User { id handle } }
 }"""

@@ -216,6 +216,14 @@ async def test_what_is_wrong_takes_one_of_the_rate(make: Make, query: str) -> No
     assert statuses == [200, 200, 200, 429]
 
 
+def test_who_asked_for_nothing_may_ask_for_all_at_any_moment() -> None:
+    now = 0.0
+    limit = RateLimit(Rate(1, 3600), now=lambda: now)
+    for number in range(1000):
+        now = 62_000 + number / 7  # of which rounding makes more than an hour hence
+        limit.take(f"user{number}", 1)
+
+
 def test_a_rate_is_paid_off_in_time_and_weighs_costs() -> None:
     clock = [0.0]
     limit = RateLimit(Rate(60, 60), now=lambda: clock[0])

@@ -32,5 +32,5 @@ async def test_a_dry_run_tells_what_the_real_one_does(
     database_name: str,
     seed: str,
 ) -> None:
-    counts = await random_trials(subgraph, databases[database_name], seed, 150)
-    assert sum(map(sum, counts.values())) == 150
+    counts = await random_trials(subgraph, databases[database_name], seed, 100)
+    assert sum(map(sum, counts.values())) == 100

@@ -403,7 +403,7 @@ async def test_more_than_a_page_is_moved_by_repair(
 async def test_a_crash_at_any_write_leaves_nothing_broken(world: World, how: str) -> None:
     await endow(world)
     kept = await copied(world.subgraph.store)
-    for at in (1, 2, 3, 4, 9, 17, 28, 41, 55, 62, 63, 64, 65, 66, 67, 68, 69):
+    for at in (1, 2, 4, 17, 41, 62, 63, 64, 65, 66, 67, 68, 69):
         await restore(world.subgraph.store, kept)
         await _crash_and_go_on(world, at, how, is_late=bool(at % 2) is (how == "retry"))
 

@@ -14,7 +14,7 @@ from tests.model.service import Service, served
 
 pytestmark = pytest.mark.one_driver
 
-PROGRAMS, STEPS = 6, 40
+PROGRAMS, STEPS = 4, 40
 
 
 @pytest.fixture

@@ -72,8 +72,8 @@ MUTANTS = [
     Mutant(
         "anybody sets anybody's birth date",
         "resolvers/privacy.py",
-        "        if owner_id != viewer_id and not is_staff:\n",
-        "        if False:\n",
+        "        elif owner_id != viewer_id:\n",
+        "        elif False:\n",
     ),
     Mutant(
         "minors choose what their age does not permit",
