@@ -12,8 +12,10 @@ from typing import Any, cast
 
 from pymongo import IndexModel
 
+from store.chains import LedgerKey
 from store.driver import Database, Document
 from store.errors import DuplicateKey, StoreFault
+from store.sealing import HeldKeys, new_key_text, parse_key_texts
 from store.store import Store
 
 Filter = Mapping[str, Any]
@@ -32,8 +34,9 @@ COMPARISONS: Mapping[str, Any] = {
 
 
 def memory_store(database: "MemoryDatabase") -> Store:
-    """A store over collections in memory."""
-    return Store(cast(Database, database))
+    """A store over collections in memory, with keys of its own."""
+    keys = HeldKeys(parse_key_texts((new_key_text("bench"),)))
+    return Store(cast(Database, database), keys, LedgerKey(b"bench"))
 
 
 class MemoryDatabase:

@@ -11,12 +11,13 @@ from graphql import build_schema as schema_of_sdl
 from graphql import is_object_type, parse, validate
 
 from bench.chart import Plot, Series, dot_plot, line_plots, ticks
+from bench.execution import ours
 from bench.load import Feed, Reply, Sample
 from bench.memory import MemoryDatabase, memory_store
 from bench.peers.settings import SCHEMA
 from bench.results import METRICS, Turn, ratio, ratio_table, ratios
 from bench.scaling import fit
-from bench.workload import Asked, Cast, cast_of, shapes
+from bench.workload import USERS, Asked, Cast, cast_of, shapes
 from pipelines.seed import sample_id, seed
 from schema.roots import build_schema
 from store.errors import DuplicateKey, StoreFault
@@ -182,3 +183,12 @@ async def test_the_store_in_memory_does_what_the_database_does() -> None:
         await store.users.collection.insert({"_id": ids[0]})
     with pytest.raises(StoreFault):
         await store.users.collection.aggregate([{"$count": "n"}])
+
+
+async def test_everything_that_is_asked_is_answered_in_memory(cast: Cast) -> None:
+    store = memory_store(MemoryDatabase())
+    await seed(store, USERS, lambda *_: None)
+    answer = ours(build_schema(), store, cast.persons[0])
+    for shape in shapes(cast):
+        for asked in islice(shape.requests(), 2):
+            assert await answer(orjson.loads(asked.body))
