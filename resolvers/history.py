@@ -105,8 +105,9 @@ async def as_of(request: Request, find: Find, at: datetime) -> SeenUser | None:
         return None
     request.trail.note("UserPrivate.history", user.id)
     current = await request.store.users.by_id(user.id)
-    is_erased = current is not None and current.status is Status.ERASED
-    if current is None or (not is_erased and at < current.created_at):
+    if current is None:
+        return None
+    if current.status is not Status.ERASED and at < current.created_at:
         return None
     [key] = await request.store.keys.by_user_ids([user.id])
     past = await _gone_back(request, current, key, at)

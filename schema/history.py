@@ -7,10 +7,9 @@ import strawberry
 from strawberry.scalars import JSON
 
 from resolvers import history as resolvers
-from resolvers.mutations import FieldChange as Change
 from schema.enums import AuthorKind
 from schema.pages import PageInfo
-from schema.values import field_path, json_of
+from schema.values import told
 
 
 @strawberry.type(description="A field that was changed.")
@@ -48,10 +47,7 @@ class PastChange:
             author=change.author,
             author_id=change.author_id,
             client_id=change.client_id,
-            # What is kept with an age may change without its band, which is all that is told of it.
-            changes=[
-                each for each in map(_field_change, change.changes) if each.before != each.after
-            ],
+            changes=[FieldChange(**each) for each in told(change.changes)],
         )
 
 
@@ -77,9 +73,3 @@ class ChangeConnection:
         cursors = [edge.cursor for edge in edges]
         info = PageInfo.of(cursors, after, has_next_page=page.has_next_page)
         return cls(edges=edges, page_info=info)
-
-
-def _field_change(change: Change) -> FieldChange:
-    return FieldChange(
-        field=field_path(change.field), before=json_of(change.before), after=json_of(change.after)
-    )

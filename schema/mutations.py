@@ -15,7 +15,7 @@ from resolvers.users import user_by_id
 from resolvers.visibility import SeenUser
 from schema.enums import DenialReason
 from schema.users import User
-from schema.values import field_path, json_of
+from schema.values import told
 
 T = TypeVar("T")
 
@@ -169,14 +169,5 @@ def _error(refusal: refusals.Refusal) -> UserError:
 
 
 def _dry_run(forecast: Forecast) -> DryRun:
-    changes = [
-        PlannedChange(
-            field=field_path(change.field),
-            before=json_of(change.before),
-            after=json_of(change.after),
-        )
-        for change in forecast.changes
-    ]
-    # What is kept with an age may change without its band, which is all that is told of it.
-    seen = [change for change in changes if change.before != change.after]
-    return DryRun(changes=seen, events=list(forecast.events))
+    changes = [PlannedChange(**change) for change in told(forecast.changes)]
+    return DryRun(changes=changes, events=list(forecast.events))

@@ -1,6 +1,6 @@
 """Values of records as clients see them in JSON, and where a record's field is found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -8,12 +8,25 @@ from typing import Any
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.fields import PRIVATE
+from resolvers.mutations import FieldChange
 from store.records import Age
 
 
 def field_path(field: str) -> str:
     """Where a record's field is found on User."""
     return ("private." if field in PRIVATE else "") + to_camel_case(field)
+
+
+def told(changes: Iterable[FieldChange]) -> Iterator[dict[str, Any]]:
+    """Each change as a client is told it: its `field`, and the values `before` and `after`.
+
+    What is kept with an age may change without its band, which is all that is told of it: such a
+    change is left out.
+    """
+    for change in changes:
+        before, after = json_of(change.before), json_of(change.after)
+        if before != after:
+            yield {"field": field_path(change.field), "before": before, "after": after}
 
 
 def json_of(value: Any) -> Any:
